@@ -1,0 +1,61 @@
+"""Stop when asked to, without losing a step."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Any
+
+import pytorch_lightning as pl
+
+from lenssr.errors import Interrupted
+from lenssr.progress import say
+
+__all__ = ["GracefulStop"]
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class GracefulStop(pl.Callback):
+    """On Ctrl-C or SIGTERM: finish the step, save ``last.ckpt``, stop. A second signal stops at once."""
+
+    def __init__(self) -> None:
+        self._asked: str | None = None
+        self._before: dict[int, Any] = {}
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take over the signals."""
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._handle) for number in _SIGNALS}
+
+    def _handle(self, number: int, frame: Any) -> None:
+        if self._asked:
+            self._restore()
+            raise KeyboardInterrupt
+        self._asked = signal.Signals(number).name
+        say(f"{self._asked}: finishing this step, then saving ...")
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any) -> None:
+        """Save and stop if a signal came.
+
+        Raises:
+            Interrupted: it came.
+        """
+        if self._asked:
+            step = trainer.global_step
+            trainer.save_checkpoint(f"{trainer.default_root_dir}/checkpoints/last.ckpt")
+            self._restore()
+            raise Interrupted(f"Stopped at step {step} of {trainer.max_steps}; repeat the command to go on from there.")
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Give the signals back."""
+        self._restore()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Give the signals back."""
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}

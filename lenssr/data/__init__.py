@@ -1,0 +1,8 @@
+"""From parameters to batches: simulate or import, store, observe, feed."""
+
+from lenssr.data.datamodule import LensDataModule
+from lenssr.data.folder import FolderSource
+from lenssr.data.observe import BinnedExposure, TwoExposures
+from lenssr.data.simulate import SimulatedSource
+
+__all__ = ["BinnedExposure", "FolderSource", "LensDataModule", "SimulatedSource", "TwoExposures"]

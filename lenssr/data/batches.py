@@ -1,0 +1,230 @@
+"""Batches by address: which images, which patch, which turn and which noise follow from the step alone.
+
+Nothing here has a state, so a run that stops at step *s* goes on at step *s* as if it had never stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypedDict
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lenssr.data.observe import Address, Observed, Window
+from lenssr.data.parameters import SPLITS
+from lenssr.data.random import philox
+from lenssr.data.store import ImageSet
+
+__all__ = ["Batch", "EvaluationBatches", "Reader", "TrainingBatches"]
+
+# keys of the random numbers that arrange training, apart from those of the splits' noise; never renumber
+_ORDER, _PATCH, _TURN = 16, 17, 18
+
+
+class Batch(TypedDict, total=False):
+    """What tasks and losses see. Images are (B, 1, H, W), flux rates per HR pixel divided by the set's unit."""
+
+    lr: Tensor
+    hr: Tensor
+    target: Tensor  # what is learnt: hr, or truth
+    truth: Tensor  # expectation of hr; absent where unknown
+    variance: Tensor  # of hr around truth; absent where unknown
+    index: Tensor  # int64 (B,), row of the set
+
+
+@dataclass
+class Reader:
+    """Reads windows of an image set, observes them and brings them to the networks' scale.
+
+    Attributes:
+        images: the split.
+        observe: a :class:`lenssr.data.observe.TwoExposures` or its like.
+        split: name of the split.
+        target: ``observed`` or ``truth``.
+        normalization: ``constant`` or ``per_image_minmax``.
+        device: where the batches shall be.
+        resident: whether all images are kept there.
+    """
+
+    images: ImageSet
+    observe: Any
+    split: str
+    target: str
+    normalization: str
+    device: torch.device
+    resident: bool
+
+    def __post_init__(self) -> None:
+        self._time = torch.from_numpy(self.images.exposure_time.copy()).to(self.device)
+        self._all = torch.from_numpy(np.array(self.images.images)).to(self.device) if self.resident else None
+
+    @property
+    def image_size(self) -> int:
+        """HR pixels along a side of a whole image."""
+        return int(self.images.images.shape[-1])
+
+    def read(self, index: Tensor, window: Window, epoch: Tensor | int) -> Batch:
+        """Return the samples ``index`` (int64, B) in a window, with the noise of an epoch."""
+        pixels = self._pixels(index, window)
+        address = Address(index, epoch, (self.observe.seed, SPLITS[self.split]))
+        seen = self.observe(pixels, self._time[index], self.images.unit, window, address)
+        return self._scaled(seen, index)
+
+    def _pixels(self, index: Tensor, window: Window) -> Tensor:
+        offset = torch.arange(window.size, device=self.device)
+        if self._all is not None:
+            rows = (window.row.view(-1, 1) + offset).unsqueeze(2)
+            columns = (window.column.view(-1, 1) + offset).unsqueeze(1)
+            return self._all[index.view(-1, 1, 1), rows, columns]
+        corners = zip(index.tolist(), window.row.tolist(), window.column.tolist(), strict=True)
+        size = window.size
+        cut = np.stack([self.images.images[i, r : r + size, c : c + size] for i, r, c in corners])
+        return torch.from_numpy(cut).to(self.device)
+
+    def _scaled(self, seen: Observed, index: Tensor) -> Batch:
+        if self.normalization == "per_image_minmax":
+            lr_low, lr_span = _extent(seen.lr)
+            low, span = _extent(seen.hr)
+        else:
+            lr_low = low = torch.zeros((), device=self.device)
+            lr_span = span = torch.tensor(self.images.unit, device=self.device)
+        batch = Batch(
+            lr=((seen.lr - lr_low) / lr_span).unsqueeze(1), hr=((seen.hr - low) / span).unsqueeze(1), index=index
+        )
+        if seen.truth is not None and seen.variance is not None:
+            batch["truth"] = ((seen.truth - low) / span).unsqueeze(1)
+            batch["variance"] = (seen.variance / span**2).unsqueeze(1)
+        batch["target"] = batch["truth"] if self.target == "truth" else batch["hr"]
+        return batch
+
+
+def _extent(images: Tensor) -> tuple[Tensor, Tensor]:
+    low = images.amin(dim=(-2, -1), keepdim=True)
+    return low, (images.amax(dim=(-2, -1), keepdim=True) - low).clamp(min=1e-12)
+
+
+@dataclass
+class TrainingBatches:
+    """The batches of a whole training, one after another.
+
+    Sample ``p`` of the training is image ``order(epoch)[p mod N]`` of epoch ``p div N``; epochs follow each other
+    without a short batch between them.
+
+    Attributes:
+        reader: of the training split.
+        steps: batches in the whole training.
+        batch_size: over all devices.
+        patch: HR pixels along a side; the image size means whole images.
+        scale: HR pixels per LR pixel; patches begin at LR pixels' corners.
+        seed: of order, patches and turns.
+        fresh_noise: a new exposure every epoch, else always the first one's.
+        flips: mirror at random.
+        rotations: turn by quarters at random.
+        start: gives the step to begin at.
+        rank: of this process.
+        world_size: number of processes, each of which takes an equal share of every batch.
+    """
+
+    reader: Reader
+    steps: int
+    batch_size: int
+    patch: int
+    scale: int
+    seed: int
+    fresh_noise: bool
+    flips: bool
+    rotations: bool
+    start: Callable[[], int] = lambda: 0
+    rank: int = 0
+    world_size: int = 1
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[Batch]:
+        for step in range(self.start(), self.steps):
+            yield self.batch(step)
+
+    # Lightning asks a loader for these before it trusts it to resume in the middle; the step says it all
+    def state_dict(self) -> dict[str, Any]:
+        """Return nothing: there is no state."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Do nothing: there is no state."""
+
+    def _order(self, epoch: int) -> Tensor:
+        return _order(len(self.reader.images), epoch, self.seed)
+
+    def batch(self, step: int) -> Batch:
+        """Return this process's share of one batch."""
+        count = len(self.reader.images)
+        first = step * self.batch_size
+        positions = range(first + self.rank, first + self.batch_size, self.world_size)
+        index = torch.stack([self._order(p // count)[p % count] for p in positions]).to(self.reader.device)
+        epoch = torch.tensor([p // count for p in positions], device=self.reader.device)
+        batch = self.reader.read(index, self._window(index, epoch), epoch.view(-1, 1, 1) if self.fresh_noise else 0)
+        return self._turned(batch, index, epoch)
+
+    def _window(self, index: Tensor, epoch: Tensor) -> Window:
+        room = (self.reader.image_size - self.patch) // self.scale + 1
+        down, right, *_ = philox((index, epoch, 0, 0), (self.seed, _PATCH))
+        return Window(down % room * self.scale, right % room * self.scale, self.patch, self.reader.image_size)
+
+    def _turned(self, batch: Batch, index: Tensor, epoch: Tensor) -> Batch:
+        if not (self.flips or self.rotations):
+            return batch
+        flip, turn, *_ = philox((index, epoch, 0, 0), (self.seed, _TURN))
+        flips = (flip % 4 if self.flips else flip * 0).tolist()
+        turns = (turn % 4 if self.rotations else turn * 0).tolist()
+        for name in ("lr", "hr", "truth", "variance", "target"):
+            if name in batch:
+                images = batch[name]  # type: ignore[literal-required]
+                turned = [_turn(image, f, t) for image, f, t in zip(images, flips, turns, strict=True)]
+                batch[name] = torch.stack(turned)  # type: ignore[literal-required]
+        return batch
+
+
+@lru_cache(maxsize=2)  # a batch may straddle two epochs
+def _order(count: int, epoch: int, seed: int) -> Tensor:
+    word, *_ = philox((torch.arange(count), epoch, 0, 0), (seed, _ORDER))
+    return word.argsort(stable=True)
+
+
+def _turn(image: Tensor, flip: int, quarters: int) -> Tensor:
+    dims = [d for bit, d in ((1, -1), (2, -2)) if flip & bit]
+    image = torch.flip(image, dims) if dims else image
+    return torch.rot90(image, quarters, (-2, -1))
+
+
+@dataclass
+class EvaluationBatches:
+    """A split from its first to its last image, always with the same noise.
+
+    Attributes:
+        reader: of the split.
+        batch_size: images at once.
+        patch: HR pixels along a side of a centred cut-out; None for whole images.
+        scale: HR pixels per LR pixel.
+    """
+
+    reader: Reader
+    batch_size: int
+    patch: int | None
+    scale: int
+
+    def __len__(self) -> int:
+        return -(-len(self.reader.images) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        count, device = len(self.reader.images), self.reader.device
+        size = self.patch or self.reader.image_size
+        corner = (self.reader.image_size - size) // 2 // self.scale * self.scale
+        for first in range(0, count, self.batch_size):
+            index = torch.arange(first, min(first + self.batch_size, count), device=device)
+            at = torch.full_like(index, corner)
+            yield self.reader.read(index, Window(at, at, size, self.reader.image_size), 0)

@@ -1,0 +1,171 @@
+"""The data of an experiment: opens the set and feeds Lightning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import psutil
+import pytorch_lightning as pl
+import torch
+
+from lenssr.data.batches import EvaluationBatches, Reader, TrainingBatches
+from lenssr.data.store import ImageSet
+from lenssr.errors import ConfigError
+
+__all__ = ["LensDataModule", "Loader"]
+
+
+@dataclass(frozen=True)
+class Loader:
+    """How samples are fed; the fields of ``configs/loader``, and the run's seed and length."""
+
+    batch_size: int
+    patch: int
+    evaluation_patch: int | None
+    evaluation_batch_size: int
+    flips: bool
+    rotations: bool
+    resident: bool | Literal["auto"]
+    seed: int
+    steps: int
+
+
+class LensDataModule(pl.LightningDataModule):
+    """Pairs of low- and high-resolution observations of one sky.
+
+    Args:
+        name: of the dataset.
+        scale: HR pixels per LR pixel along a side.
+        image_size: HR pixels along a side.
+        target: ``observed`` or ``truth``.
+        normalization: ``constant`` or ``per_image_minmax``.
+        noise: of the training split, ``fresh`` or ``fixed``.
+        source: makes or finds the set.
+        observation: draws a pair from a stored image.
+        loader: see :class:`Loader`.
+
+    Raises:
+        ConfigError: the sizes do not fit each other, or truth is asked of a set that has none.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        scale: int,
+        image_size: int,
+        target: str,
+        normalization: str,
+        noise: str,
+        source: Any,
+        observation: Any,
+        loader: dict[str, Any],
+    ) -> None:
+        super().__init__()
+        self.name, self.scale, self.image_size = name, scale, image_size
+        self.target, self.normalization, self.noise = target, normalization, noise
+        self.source, self.observation = source, observation
+        self.loader = Loader(**loader)
+        self._check()
+
+    def _check(self) -> None:
+        load, scale = self.loader, self.scale
+        if self.image_size % scale:
+            near = self.image_size // scale * scale
+            raise ConfigError(
+                f"dataset.image_size={self.image_size} is not a multiple of dataset.scale={scale}; "
+                f"use {near} or {near + scale}."
+            )
+        for key in ("patch", "evaluation_patch"):
+            patch = getattr(load, key)
+            if patch is not None and patch > self.image_size:
+                raise ConfigError(f"loader.{key}={patch} is larger than dataset.image_size={self.image_size}.")
+            if patch is not None and patch % scale:
+                raise ConfigError(f"loader.{key}={patch} is not a multiple of dataset.scale={scale}.")
+        if self.target == "truth" and not self.source.noise_free:
+            raise ConfigError(
+                f"dataset.target=truth needs a simulated set; dataset={self.name} holds observed images alone. "
+                "Use dataset.target=observed."
+            )
+        if self.observation.needs_truth and not self.source.noise_free:
+            raise ConfigError(f"dataset={self.name} is already noisy; its observation must be a BinnedExposure.")
+
+    @cached_property
+    def sets(self) -> dict[str, ImageSet]:
+        """The set's splits; simulated or imported on first use."""
+        return self.source.open(self._device())
+
+    @property
+    def unit(self) -> float:
+        """What images are divided by before a network sees them."""
+        return self.sets["train"].unit
+
+    def prepare(self) -> None:
+        """Make the set if need be, so that what follows can tell how long it will take."""
+        _ = self.sets
+
+    def _device(self) -> torch.device:
+        if self.trainer is not None:
+            return self.trainer.strategy.root_device
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    def reader(self, split: str, device: torch.device | None = None) -> Reader:
+        """Return a reader of one split on a device (the trainer's)."""
+        device = device or self._device()
+        images = self.sets[split]
+        if not len(images):
+            raise ConfigError(f"The {split} split of dataset={self.name} is empty; give it at least one image.")
+        return Reader(
+            images=images,
+            observe=self.observation,
+            split=split,
+            target=self.target,
+            normalization=self.normalization,
+            device=device,
+            resident=self._resident(images, device),
+        )
+
+    def _resident(self, images: ImageSet, device: torch.device) -> bool:
+        if self.loader.resident != "auto":
+            return bool(self.loader.resident)
+        if device.type == "cpu":
+            return False  # the page cache does it already
+        free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+        return images.images.nbytes < 0.4 * free
+
+    def train_dataloader(self) -> TrainingBatches:
+        """Return the batches of the whole training, from the trainer's step on."""
+        load, trainer = self.loader, self.trainer
+        world = trainer.world_size if trainer else 1
+        if load.batch_size % world:
+            raise ConfigError(f"loader.batch_size={load.batch_size} cannot be divided among {world} devices.")
+        return TrainingBatches(
+            reader=self.reader("train"),
+            steps=load.steps,
+            batch_size=load.batch_size,
+            patch=load.patch,
+            scale=self.scale,
+            seed=load.seed,
+            fresh_noise=self.noise == "fresh",
+            flips=load.flips,
+            rotations=load.rotations,
+            start=(lambda: trainer.global_step) if trainer else (lambda: 0),
+            rank=trainer.global_rank if trainer else 0,
+            world_size=world,
+        )
+
+    def evaluation(self, split: str, device: torch.device | None = None) -> EvaluationBatches:
+        """Return a split in order."""
+        load = self.loader
+        return EvaluationBatches(
+            self.reader(split, device), load.evaluation_batch_size, load.evaluation_patch, self.scale
+        )
+
+    def val_dataloader(self) -> EvaluationBatches:
+        """Return the validation split."""
+        return self.evaluation("validation")
+
+    def test_dataloader(self) -> EvaluationBatches:
+        """Return the test split."""
+        return self.evaluation("test")

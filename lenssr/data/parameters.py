@@ -1,0 +1,158 @@
+"""Physical parameters of lens images, drawn by address: (seed, split, index) fixes every number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lenssr.errors import ConfigError, did_you_mean
+
+__all__ = ["SPLITS", "draw", "einstein_radius", "sample"]
+
+# a split's number is part of the address of its samples; never renumber
+SPLITS = {"train": 0, "validation": 1, "test": 2}
+_SUBHALO_COLUMNS = ("subhalo_x", "subhalo_y", "subhalo_theta_E")
+
+
+def draw(value: Any, rng: np.random.Generator, size: int | None = None) -> Any:
+    """Draw from a distribution written as ``{name: arguments}``; a bare number is itself.
+
+    Known names: ``constant``, ``uniform [low, high]``, ``log_uniform [low, high]``, ``normal [mean, std]``,
+    ``poisson mean``, ``disc [inner, outer]`` (a radius, uniform in area) and
+    ``power_law {slope, range}`` (density proportional to x^slope).
+
+    Raises:
+        ConfigError: the distribution is not one of these.
+    """
+    if not isinstance(value, Mapping):
+        return value if size is None else np.full(size, value)
+    ((name, argument),) = value.items()
+    if name not in _DISTRIBUTIONS:
+        raise ConfigError(f"There is no distribution '{name}'. {did_you_mean(name, _DISTRIBUTIONS)}")
+    return _DISTRIBUTIONS[name](argument, rng, size)
+
+
+def _power_law(a: Any, rng: np.random.Generator, size: int | None) -> Any:
+    slope, (low, high) = a["slope"] + 1.0, a["range"]
+    if slope == 0.0:
+        return np.exp(rng.uniform(np.log(low), np.log(high), size))
+    return (rng.uniform(low**slope, high**slope, size)) ** (1.0 / slope)
+
+
+_DISTRIBUTIONS = {
+    "constant": lambda a, rng, size: a if size is None else np.full(size, a),
+    "uniform": lambda a, rng, size: rng.uniform(a[0], a[1], size),
+    "log_uniform": lambda a, rng, size: np.exp(rng.uniform(np.log(a[0]), np.log(a[1]), size)),
+    "normal": lambda a, rng, size: rng.normal(a[0], a[1], size),
+    "poisson": lambda a, rng, size: rng.poisson(a, size),
+    "disc": lambda a, rng, size: np.sqrt(rng.uniform(a[0] ** 2, a[1] ** 2, size)),
+    "power_law": _power_law,
+}
+
+
+@dataclass(frozen=True)
+class _Cosmology:
+    H0: float
+    Om0: float
+    z_lens: float
+    z_source: float
+    distances: str
+
+
+@cache
+def _unit_radius(cosmology: _Cosmology) -> float:
+    from astropy import constants, units
+    from astropy.cosmology import FlatLambdaCDM
+
+    model = FlatLambdaCDM(H0=cosmology.H0, Om0=cosmology.Om0)
+    lens, source = cosmology.z_lens, cosmology.z_source
+    if cosmology.distances == "luminosity":
+        d_l, d_s = model.luminosity_distance(lens), model.luminosity_distance(source)
+        d_ls = d_s - d_l
+    elif cosmology.distances == "angular_diameter":
+        d_l, d_s = model.angular_diameter_distance(lens), model.angular_diameter_distance(source)
+        # flat space: comoving distances subtract
+        d_ls = (model.comoving_distance(source) - model.comoving_distance(lens)) / (1 + source)
+    else:
+        raise ConfigError(
+            f"physics.cosmology.distances={cosmology.distances} is neither 'luminosity' nor 'angular_diameter'."
+        )
+    length = 4 * constants.G * units.M_sun / constants.c**2 * d_ls / (d_l * d_s)
+    return float(np.sqrt(length.decompose().value) * units.rad.to(units.arcsec))
+
+
+def einstein_radius(mass: Any, cosmology: Mapping[str, Any]) -> Any:
+    """Return the Einstein radius in arcsec of a mass in solar masses.
+
+    With ``distances: luminosity`` this is DeepLenseSim's formula, which uses luminosity distances and
+    D_LS = D_S - D_L; with ``angular_diameter`` it is the physical one (e.g. Schneider et al. 2006, eq. 21).
+    """
+    return _unit_radius(_Cosmology(**cosmology)) * np.sqrt(mass)
+
+
+def sample(
+    physics: Mapping[str, Any], exposure_time: Any, classes: list[str], seed: int, split: str, count: int
+) -> pd.DataFrame:
+    """Draw the parameters of the first ``count`` images of a split, one row an image.
+
+    The classes take turns, so every stretch of the set is balanced. Angles are in radians counter-clockwise
+    from +x, lengths in arcsec, ``exposure_time`` in the unit of the flux rate's time.
+    Sub-haloes are list columns: ``subhalo_x``, ``subhalo_y``, ``subhalo_theta_E``.
+    """
+    rows = []
+    for index in range(count):
+        key = np.array([seed, SPLITS[split]], dtype=np.uint64)
+        rng = np.random.Generator(np.random.Philox(key=key, counter=np.array([0, 0, 0, index], dtype=np.uint64)))
+        name = classes[index % len(classes)]
+        rows.append({"index": index, "class": name, **_one(physics, exposure_time, name, rng)})
+    return pd.DataFrame(rows)
+
+
+def _one(physics: Mapping[str, Any], exposure_time: Any, name: str, rng: np.random.Generator) -> dict[str, Any]:
+    macro = {key: float(draw(value, rng)) for key, value in physics["macro"].items()}
+    source = {f"source_{key}": float(draw(value, rng)) for key, value in physics["source"].items()}
+    row: dict[str, Any] = {
+        "theta_E": float(einstein_radius(macro["mass"], physics["cosmology"])),
+        **{("lens_" + k if k in ("x", "y") else k): v for k, v in macro.items() if k != "mass"},
+        **source,
+        "exposure_time": float(draw(exposure_time, rng)),
+        "log10_axion_mass": float("nan"),
+        "vortex_angle": float("nan"),
+    }
+    if name not in _SUBSTRUCTURE:
+        raise ConfigError(f"There is no class '{name}'. {did_you_mean(name, _SUBSTRUCTURE)}")
+    extra, points = _SUBSTRUCTURE[name](physics, rng)
+    row.update(extra)
+    row.update(zip(_SUBHALO_COLUMNS, points, strict=True))
+    return row
+
+
+def _no_sub(physics: Mapping[str, Any], rng: np.random.Generator) -> tuple[dict[str, float], np.ndarray]:
+    return {}, np.zeros((3, 0))
+
+
+def _axion(physics: Mapping[str, Any], rng: np.random.Generator) -> tuple[dict[str, float], np.ndarray]:
+    axion = physics["axion"]
+    log10_mass, angle = float(draw(axion["log10_mass"], rng)), float(draw(axion["angle"], rng))
+    half_length = axion["length_at_1e-22"] * 10.0 ** (-22.0 - log10_mass)
+    along = np.linspace(-half_length, half_length, axion["points"])
+    radius = einstein_radius(axion["total_mass"] / axion["points"], physics["cosmology"])
+    points = np.stack([along * np.cos(angle), along * np.sin(angle), np.full_like(along, radius)])
+    return {"log10_axion_mass": log10_mass, "vortex_angle": angle}, points
+
+
+def _cdm(physics: Mapping[str, Any], rng: np.random.Generator) -> tuple[dict[str, float], np.ndarray]:
+    cdm = physics["cdm"]
+    count = int(draw(cdm["count"], rng))
+    masses = draw(cdm["mass"], rng, count)
+    radius, angle = draw(cdm["radius"], rng, count), rng.uniform(0.0, 2.0 * np.pi, count)
+    theta = einstein_radius(masses, physics["cosmology"])
+    return {}, np.stack([radius * np.cos(angle), radius * np.sin(angle), theta])
+
+
+_SUBSTRUCTURE = {"no_sub": _no_sub, "axion": _axion, "cdm": _cdm}

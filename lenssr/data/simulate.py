@@ -1,0 +1,163 @@
+"""Simulated sets: found by their identity, or made once under a lock."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from lenssr import __version__
+from lenssr.data.lensing import Instrument, render
+from lenssr.data.parameters import SPLITS, sample
+from lenssr.data.store import FORMAT, ImageSet, SetWriter, open_set
+from lenssr.errors import ConfigError
+from lenssr.files import locked, whole_folder
+from lenssr.progress import track
+
+__all__ = ["SimulatedSource", "as_tensors", "simulate"]
+
+_CHUNK = {"cpu": 8, "cuda": 256}
+
+
+def as_tensors(rows: pd.DataFrame, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
+    """Return the numeric parameters as tensors (B,), and the sub-haloes padded to (B, K) with theta_E = 0."""
+    tensors = {}
+    for name in rows.columns:
+        if name.startswith("subhalo_"):
+            width = max((len(values) for values in rows[name]), default=0)
+            padded = np.zeros((len(rows), width))
+            for i, values in enumerate(rows[name]):
+                padded[i, : len(values)] = values
+            tensors[name] = torch.as_tensor(padded, dtype=dtype, device=device)
+        elif name not in ("index", "class"):
+            tensors[name] = torch.tensor(rows[name].to_numpy(float), dtype=dtype, device=device)
+    return tensors
+
+
+def simulate(
+    table: pd.DataFrame, instrument: Instrument, device: torch.device | str = "cpu", chunk: int | None = None
+) -> Iterator[np.ndarray]:
+    """Yield noise-free images (n, N, N), float32, in the order of the table's rows.
+
+    Images of one class are rendered together, so that no_sub images do not pay for the 100 masses of a vortex.
+    """
+    size = chunk or _CHUNK.get(torch.device(device).type, 8)
+    block = size * max(1, table["class"].nunique())
+    for start in range(0, len(table), block):
+        rows = table.iloc[start : start + block]
+        images = np.empty((len(rows), instrument.image_size, instrument.image_size), np.float32)
+        for name in rows["class"].unique():
+            members = np.flatnonzero(rows["class"] == name)
+            tensors = as_tensors(rows.iloc[members], device)
+            images[members] = render(tensors, instrument).cpu().numpy()
+        yield images
+
+
+class SimulatedSource:
+    """A set of noise-free lens images and all their parameters.
+
+    Args:
+        name: of the set; its folder's name begins with it.
+        image_size: pixels along a side.
+        pixel_scale: arcsec.
+        psf_fwhm: arcsec, Gaussian.
+        psf_truncation: half-width of the kernel in standard deviations.
+        exposure_time: a number or distribution, see :func:`lenssr.data.parameters.draw`.
+        classes: substructure classes, in equal parts.
+        splits: images in each of ``train``, ``validation``, ``test``.
+        seed: of the sky.
+        physics: lens, source and substructure distributions (``configs/physics``).
+        folder: where sets are kept.
+    """
+
+    noise_free = True
+
+    def __init__(
+        self,
+        name: str,
+        image_size: int,
+        pixel_scale: float,
+        psf_fwhm: float,
+        psf_truncation: float,
+        exposure_time: Any,
+        classes: list[str],
+        splits: dict[str, int],
+        seed: int,
+        physics: dict[str, Any],
+        folder: str,
+    ) -> None:
+        if set(splits) != set(SPLITS):
+            raise ConfigError(f"dataset.source.splits names {sorted(splits)}; it must name {sorted(SPLITS)}.")
+        if not classes:
+            raise ConfigError("dataset.source.classes is empty; name at least one of no_sub, axion, cdm.")
+        self.instrument = Instrument(image_size, pixel_scale, psf_fwhm, psf_truncation, int(physics["supersampling"]))
+        self.name, self.exposure_time, self.classes = name, exposure_time, classes
+        self.splits, self.seed, self.physics = splits, seed, physics
+        self.config = {
+            "name": name,
+            "image_size": image_size,
+            "pixel_scale": pixel_scale,
+            "psf_fwhm": psf_fwhm,
+            "psf_truncation": psf_truncation,
+            "exposure_time": exposure_time,
+            "classes": classes,
+            "splits": splits,
+            "seed": seed,
+            # the detector acts when a sample is read, not here
+            "physics": {key: value for key, value in physics.items() if key != "detector"},
+        }
+        digest = hashlib.sha256(json.dumps([FORMAT, self.config], sort_keys=True).encode()).hexdigest()
+        self.path = Path(folder) / f"{name}-{physics['name']}-{digest[:8]}"
+
+    def open(self, device: torch.device | str = "cpu") -> dict[str, ImageSet]:
+        """Return the set's splits, simulating them first if no earlier command did."""
+        if not self.path.exists():
+            with locked(self.path, f"Waiting for another process that simulates {self.path} ..."):
+                if not self.path.exists():
+                    self._make(device)
+        return open_set(self.path)
+
+    def _make(self, device: torch.device | str) -> None:
+        with whole_folder(self.path) as folder:
+            writer = SetWriter(folder)
+            size = self.instrument.image_size
+            peaks = np.zeros(0)
+            with track(f"simulating {self.path.name}", sum(self.splits.values()), "images") as advance:
+                for split, count in self.splits.items():
+                    table = sample(self.physics, self.exposure_time, self.classes, self.seed, split, count)
+
+                    def chunks(table: pd.DataFrame = table) -> Iterator[np.ndarray]:
+                        for images in simulate(table, self.instrument, device):
+                            advance(len(images))
+                            peaks_of_chunk.append(images.max(axis=(1, 2)))
+                            yield images
+
+                    peaks_of_chunk: list[np.ndarray] = []
+                    writer.write(split, (count, size, size), chunks(), table)
+                    if split == "train" or not len(peaks):
+                        peaks = np.concatenate(peaks_of_chunk) if peaks_of_chunk else peaks
+            writer.finish(self._about(peaks))
+
+    def _about(self, peaks: np.ndarray) -> Mapping[str, Any]:
+        return {
+            "noise_free": True,
+            "pixel_scale": self.instrument.pixel_scale,
+            # the typical peak comes out at 2/3, and peak plus noise below one
+            "unit": 1.5 * float(np.median(peaks)) if len(peaks) else 1.0,
+            "units": {
+                "images": "flux / pixel / unit time, noise-free",
+                "unit": "the same; networks see images divided by it",
+                "lengths": "arcsec",
+                "angles": "radian, counter-clockwise from +x",
+                "log10_axion_mass": "log10(m / eV)",
+            },
+            "config": self.config,
+            "versions": {"lenssr": __version__, "torch": torch.__version__, "numpy": np.__version__},
+        }

@@ -1,0 +1,128 @@
+"""The work of one run: fit, test the best checkpoint, record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from lenssr.build import build_trainer
+from lenssr.checkpoints import read, read_weights
+from lenssr.data import LensDataModule
+from lenssr.errors import RunError
+from lenssr.files import disk_errors, whole_file
+from lenssr.metrics.evaluation import Evaluation, evaluate
+from lenssr.progress import say
+from lenssr.provenance import Provenance
+from lenssr.runs import Run, RunResult
+from lenssr.tasks import Task
+
+__all__ = ["execute", "test"]
+
+
+def execute(run: Run, task: Task, data: LensDataModule) -> RunResult:
+    """Train what has to be trained, score the test set once, and fill the run folder."""
+    provenance = Provenance(run.file("provenance.json"))
+    facts = {"dataset": {"folder": str(data.sets["test"].folder), "manifest_sha256": data.sets["test"].checksum}}
+    trainer = build_trainer(run.config, run, task)
+    try:
+        with disk_errors(run.folder):
+            if task.trains:
+                with provenance.timing("train"):
+                    fit(run, task, data, trainer)
+                provenance.write(**facts)
+            if trainer.global_rank == 0:
+                with provenance.timing("test"):
+                    found = test(task, data, trainer.strategy.root_device)
+                metrics = _record(run, task, data, found, trainer)
+        provenance.write(**facts, stages=run.stages)
+    except BaseException:
+        _close(trainer, 1)
+        raise
+    _close(trainer, 0)
+    if trainer.global_rank:  # the first process of several writes; the others are done
+        raise SystemExit(0)
+    return run.finish(metrics)
+
+
+def fit(run: Run, task: Task, data: LensDataModule, trainer: pl.Trainer) -> None:
+    """Train, from the last checkpoint if there is one, and load the best weights.
+
+    Raises:
+        RunError: the checkpoint to resume from is damaged or of another model.
+    """
+    task.loss.prepare()
+    resume = None
+    if run.last.exists():
+        state = read(run.last)
+        if set(state["state_dict"]) != set(task.state_dict()):
+            raise RunError(f"{run.last} is the checkpoint of another model; delete it and repeat the command.")
+        resume = str(run.last)
+        say(f"Resuming from step {state['global_step']}.")
+    trainer.fit(task, datamodule=data, ckpt_path=resume)
+    read_weights(task.model, run.best)
+
+
+def test(task: Task, data: LensDataModule, device: torch.device, split: str = "test") -> Evaluation:
+    """Score a split with the task's present weights, in fp32."""
+    task.to(device).eval()
+    batches = data.evaluation(split, device)
+    name = type(task.model).__name__
+    return evaluate(task.predict, batches, len(data.sets[split]), task.references, f"testing {name}")
+
+
+def _record(run: Run, task: Task, data: LensDataModule, found: Evaluation, trainer: pl.Trainer) -> dict[str, Any]:
+    from lenssr.results.figures import comparison, loss_curve
+
+    parameters = data.sets["test"].parameters
+    table = found.per_image.merge(parameters.drop(columns=_lists(parameters)), on="index", how="left")
+    with whole_file(run.file("per_image.parquet")) as temporary:
+        table.to_parquet(temporary, index=False)
+    pictures = [comparison(found.example, run, data)]
+    if task.trains:
+        pictures.append(loss_curve(run))
+    _show_pictures(trainer, [picture for picture in pictures if picture])
+    summary = found.summary()
+    _log_summary(trainer, summary.get("prediction", {}))
+    return {
+        "split": "test",
+        "images": len(table),
+        "target": data.target,
+        "unit": data.unit,
+        "parameters": sum(p.numel() for p in task.model.parameters() if p.requires_grad),
+        "definitions": "report: against the noisy HR image; truth: against its noise-free expectation; both min-max "
+        "scaled by the HR image; PSNR (data range 1) and SSIM (7x7 uniform, data range 1) averaged over images; "
+        "ssim_original: data range of the prediction, as the 2023 report",
+        "scores": summary,
+    }
+
+
+def _lists(parameters: Any) -> list[str]:
+    return [name for name in parameters.columns if name.startswith("subhalo_")]
+
+
+def _log_summary(trainer: pl.Trainer, scores: dict[str, dict[str, float]]) -> None:
+    flat = {f"test/{name}": value["mean"] for name, value in scores.items()}
+    for logger in trainer.loggers:
+        logger.log_metrics(flat, step=trainer.global_step)
+        logger.save()
+
+
+def _show_pictures(trainer: pl.Trainer, pictures: list[Any]) -> None:
+    for logger in trainer.loggers:
+        log_image = getattr(logger, "log_image", None)
+        if log_image:
+            for picture in pictures:
+                log_image(key=picture.stem, images=[str(picture)])
+
+
+def _close(trainer: pl.Trainer, code: int) -> None:
+    """End the loggers, so that one process never mixes two runs and a failed run says so."""
+    for logger in trainer.loggers:
+        logger.finalize("success" if code == 0 else "failed")
+        if type(logger).__name__ == "WandbLogger":
+            import wandb
+
+            if wandb.run is not None:
+                wandb.finish(exit_code=code)

@@ -1,0 +1,73 @@
+"""Residual dense network (Zhang et al. 2018, arXiv:1802.08797)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["RDN"]
+
+
+class _DenseBlock(nn.Module):
+    """C convolutions that each see all before them, fused by a 1x1 convolution and added to the input."""
+
+    def __init__(self, features: int, growth: int, layers: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            nn.Conv2d(features + i * growth, growth, 3, padding=1) for i in range(layers)
+        )
+        self.fusion = nn.Conv2d(features + layers * growth, features, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        known = x
+        for layer in self.layers:
+            known = torch.cat([known, torch.relu(layer(known))], dim=1)
+        return x + self.fusion(known)
+
+
+class RDN(nn.Module):
+    """Residual dense network.
+
+    Args:
+        scale: 2, 3 or 4; 4 upsamples by 2 twice.
+        features: channels between the blocks, G0.
+        growth: channels that each dense layer adds, G.
+        blocks: residual dense blocks, D.
+        layers: dense layers in a block, C.
+
+    Raises:
+        ValueError: the scale is none of 2, 3, 4, or a size is not positive.
+    """
+
+    def __init__(self, scale: int, features: int, growth: int, blocks: int, layers: int) -> None:
+        super().__init__()
+        if scale not in (2, 3, 4):
+            raise ValueError(f"scale={scale} is none of 2, 3, 4")
+        if min(features, growth, blocks, layers) < 1:
+            raise ValueError("features, growth, blocks and layers must be at least 1")
+        self.shallow = nn.Conv2d(1, features, 3, padding=1)
+        self.enter = nn.Conv2d(features, features, 3, padding=1)
+        self.blocks = nn.ModuleList(_DenseBlock(features, growth, layers) for _ in range(blocks))
+        self.fusion = nn.Sequential(
+            nn.Conv2d(features * blocks, features, 1), nn.Conv2d(features, features, 3, padding=1)
+        )
+        stages = [2, 2] if scale == 4 else [scale]
+        self.upscale = nn.Sequential(
+            *(
+                layer
+                for s in stages
+                for layer in (nn.Conv2d(features, features * s * s, 3, padding=1), nn.PixelShuffle(s))
+            )
+        )
+        self.out = nn.Conv2d(features, 1, 3, padding=1)
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """Map (B, 1, h, w) to (B, 1, scale * h, scale * w)."""
+        shallow = self.shallow(lr)
+        x = self.enter(shallow)
+        outputs = []
+        for block in self.blocks:
+            x = block(x)
+            outputs.append(x)
+        x = self.fusion(torch.cat(outputs, dim=1)) + shallow
+        return self.out(self.upscale(x))

@@ -1,0 +1,135 @@
+"""Pictures of one run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from lenssr.files import whole_file
+from lenssr.runs import Run
+
+if TYPE_CHECKING:
+    from lenssr.data import LensDataModule
+
+__all__ = ["comparison", "loss_curve", "read_history"]
+
+_TITLES = {
+    "lr": "low resolution",
+    "bilinear": "bilinear",
+    "prediction": "",
+    "hr": "HR, noisy",
+    "truth": "HR, noise-free",
+}
+
+
+def _pyplot() -> Any:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    return plt
+
+
+def _save(figure: Any, path: Path) -> Path:
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, dpi=150, bbox_inches="tight")
+    _pyplot().close(figure)
+    return path
+
+
+def comparison(example: dict[str, np.ndarray], run: Run, data: LensDataModule) -> Path:
+    """Draw one test image: LR, bilinear, prediction, HR, truth and the prediction's residual.
+
+    Brightness is the flux rate per HR pixel in an asinh stretch that is linear below the HR noise; every panel has
+    the same stretch, and the residual a symmetric linear one.
+    """
+    plt = _pyplot()
+    from matplotlib.colors import AsinhNorm, Normalize
+
+    unit, pixel = data.unit, data.sets["test"].pixel_scale
+    images = {name: example[name] * unit for name in _TITLES if name in example}
+    reference = "truth" if "truth" in images else "hr"
+    soft = max(float(np.std(images["hr"] - images[reference])), 1e-3 * float(images["hr"].max()))
+    stretch = AsinhNorm(linear_width=soft, vmin=0, vmax=float(images["hr"].max()))
+    panels: list[tuple[str, np.ndarray, Any, str]] = []
+    for name, image in images.items():
+        panels.append((_TITLES[name] or _model_name(run), image, stretch, "inferno"))
+    residual = images["prediction"] - images[reference]
+    limit = float(np.quantile(np.abs(residual), 0.999))
+    panels.append((f"{_model_name(run)} − {_TITLES[reference]}", residual, Normalize(-limit, limit), "RdBu_r"))
+
+    columns = 3
+    rows = -(-len(panels) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(4.1 * columns, 3.6 * rows), layout="constrained", sharex=True, sharey=True
+    )
+    for axis in axes.flat[len(panels) :]:
+        axis.set_axis_off()
+    for axis, (title, image, norm, colours) in zip(axes.flat, panels, strict=False):
+        half = image.shape[-1] * (pixel * images["hr"].shape[-1] / image.shape[-1]) / 2
+        shown = axis.imshow(image, norm=norm, cmap=colours, origin="lower", extent=(-half, half, -half, half))
+        axis.set_title(title)
+        bar = figure.colorbar(shown, ax=axis, shrink=0.9)
+        bar.ax.tick_params(labelsize=8)
+        if axis is axes.flat[columns - 1]:
+            bar.set_label("flux / HR pixel / unit time")
+    for axis in axes[-1]:
+        axis.set_xlabel("x / arcsec")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("y / arcsec")
+    return _save(figure, run.file("figures") / "comparison.png")
+
+
+def _model_name(run: Run) -> str:
+    """Return the model's name as it heads a panel."""
+    return str(run.config["model"]["name"]).upper()
+
+
+def read_history(run: Run) -> pd.DataFrame:
+    """Return the logged metrics of all attempts; where steps were repeated, the later attempt's."""
+    files = sorted((run.folder / "logs").glob("attempt_*/metrics.csv"), key=lambda p: int(p.parent.name.split("_")[1]))
+    frames = []
+    for file in files:
+        try:
+            frames.append(pd.read_csv(file))
+        except pd.errors.EmptyDataError:
+            continue
+    if not frames:
+        return pd.DataFrame({"step": []})
+    for i, frame in enumerate(frames[:-1]):
+        later = min((f["step"].min() for f in frames[i + 1 :]), default=np.inf)
+        frames[i] = frame[frame["step"] < later]
+    return pd.concat(frames, ignore_index=True)
+
+
+def loss_curve(run: Run) -> Path | None:
+    """Draw training loss and validation PSNR against the step; None where nothing was logged."""
+    history = read_history(run)
+    if "train/loss" not in history or history["train/loss"].dropna().empty:
+        return None
+    plt = _pyplot()
+    figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
+    names = [c for c in history.columns if c.startswith("train/") and c != "train/loss"]
+    styles = ["--", ":", "-."]
+    loss = history[["step", "train/loss"]].dropna()
+    axis.plot(loss["step"], loss["train/loss"], color="C0", label="training loss")
+    for name, style in zip(names, styles, strict=False):
+        term = history[["step", name]].dropna()
+        if not np.array_equal(term.to_numpy(), loss.to_numpy()):
+            axis.plot(term["step"], term[name], style, color="C0", alpha=0.7, label=name.removeprefix("train/"))
+    axis.set(xlabel="step", ylabel="loss", yscale="log")
+    handles, labels = axis.get_legend_handles_labels()
+    if "validation/psnr" in history:
+        valid = history[["step", "validation/psnr"]].dropna()
+        other = axis.twinx()
+        other.plot(valid["step"], valid["validation/psnr"], "o-", color="C1", label="validation PSNR")
+        other.set_ylabel("PSNR / dB")
+        more = other.get_legend_handles_labels()
+        handles, labels = handles + more[0], labels + more[1]
+    axis.legend(handles, labels, loc="center right", fontsize=9)
+    axis.set_title(run.name)
+    return _save(figure, run.file("figures") / "loss_curve.png")

@@ -1,0 +1,123 @@
+"""The typed top level of the configuration: what is wrong is refused before anything is built."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
+
+from lenssr.errors import ConfigError, did_you_mean
+
+__all__ = ["validate"]
+
+
+class _Node(BaseModel):
+    """A config node whose keys are all known."""
+
+    model_config = ConfigDict(extra="forbid", strict=False)
+
+
+class _Open(BaseModel):
+    """A config node whose further keys are arguments of its target."""
+
+    model_config = ConfigDict(extra="allow", protected_namespaces=())
+
+
+class _Built(_Open):
+    target: str = Field(alias="_target_")
+    name: str
+
+
+class _Dataset(_Built):
+    scale: PositiveInt
+    image_size: PositiveInt
+    target_: Literal["observed", "truth"] = Field(alias="target")
+    normalization: Literal["constant", "per_image_minmax"]
+    noise: Literal["fresh", "fixed"]
+
+
+class _Task(_Open):
+    target: str = Field(alias="_target_")
+    recipe: dict[str, Any]
+    ignores: list[str]
+
+
+class _Loader(_Node):
+    batch_size: PositiveInt
+    patch: PositiveInt
+    evaluation_patch: PositiveInt | None
+    evaluation_batch_size: PositiveInt
+    flips: bool
+    rotations: bool
+    resident: bool | Literal["auto"]
+
+
+class _Optimizer(_Built):
+    lr: float = Field(gt=0)
+    schedule: Literal["one_cycle", "constant"]
+    warmup: float = Field(gt=0, lt=1)
+
+
+class _Trainer(_Open):
+    max_steps: PositiveInt
+    validations: PositiveInt
+    precision: str | int
+
+    @model_validator(mode="after")
+    def _divides(self) -> _Trainer:
+        if self.max_steps % self.validations:
+            below = self.max_steps - self.max_steps % self.validations
+            raise ValueError(
+                f"max_steps={self.max_steps} is not a multiple of validations={self.validations}, so the last "
+                f"steps would go unseen; use max_steps={max(below, self.validations)} or {below + self.validations}, "
+                "or other validations"
+            )
+        return self
+
+
+class _Config(_Node):
+    seed: NonNegativeInt
+    traceback: bool
+    stages: dict[str, list[str]]
+    paths: dict[str, str]
+    scale: dict[str, Any]
+    physics: dict[str, Any]
+    dataset: _Dataset
+    task: _Task
+    model: _Built
+    loss: _Built
+    loader: _Loader
+    optimizer: _Optimizer
+    trainer: _Trainer
+    callbacks: dict[str, Any]
+    logger: dict[str, Any]
+
+
+def validate(config: dict[str, Any]) -> None:
+    """Check a plain configuration.
+
+    Raises:
+        ConfigError: naming the first key that is wrong, its value, and what it may be.
+    """
+    try:
+        _Config.model_validate(config)
+    except ValidationError as error:
+        raise ConfigError(_sentence(error.errors()[0], config)) from error
+    size, scale = config["model"].get("scale"), config["dataset"]["scale"]
+    if size is not None and size != scale:
+        raise ConfigError(f"model.scale={size} contradicts dataset.scale={scale}; set dataset.scale alone.")
+
+
+def _sentence(problem: Any, config: dict[str, Any]) -> str:
+    place = [str(part) for part in problem["loc"] if not str(part).startswith(("constrained", "literal", "bool"))]
+    key, value = ".".join(place), problem.get("input")
+    if problem["type"] == "extra_forbidden":
+        node: Any = config
+        for part in place[:-1]:
+            node = node[part]
+        model = _Config.model_fields if len(place) == 1 else _Loader.model_fields
+        return f"There is no config key '{key}'. {did_you_mean(place[-1], [str(k) for k in model])}"
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "value_error":
+        return f"{key}: {message}."
+    return f"{key}={value}: {message[0].lower()}{message[1:]}."

@@ -1,0 +1,111 @@
+"""Stages: finished runs that another run needs, found by their identity or trained first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from lenssr.config import compose, plain, select, stage_nodes
+from lenssr.errors import ConfigError, RunError
+from lenssr.files import read_json
+from lenssr.progress import say
+from lenssr.runs import Run
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["identify", "load_run", "make", "stage_config", "trained"]
+
+
+def stage_config(config: dict[str, Any], node: dict[str, Any]) -> DictConfig:
+    """Return the configuration of the run that a stage node asks for.
+
+    It is what ``python train.py <overrides>`` gives at the same scale, with the inherited nodes and the settings
+    of the machine taken from the parent.
+    """
+    stage = compose([f"scale={config['scale']['name']}", *config["stages"]["overrides"], *node["overrides"]])
+    for path in (*node["inherit"], "paths", "trainer.accelerator", "trainer.devices", "trainer.strategy", "traceback"):
+        value = select(config, path)
+        if value is not None:
+            OmegaConf.update(stage, path, value, merge=False)
+    return stage
+
+
+def identify(config: dict[str, Any]) -> dict[str, str]:
+    """Return the hash of the run behind each stage node, by dotted path; nothing is trained.
+
+    Raises:
+        ConfigError: a run that is named does not exist or is not finished.
+    """
+    hashes = {}
+    for path, node in stage_nodes(config):
+        if path.split(".")[0] in config["task"]["ignores"]:
+            continue
+        hashes[path] = _named(path, node["run"]) if node["run"] else _run_of(stage_config(config, node)).hash
+    return hashes
+
+
+def _run_of(cfg: DictConfig) -> Run:
+    config = plain(cfg)
+    return Run(config, identify(config))
+
+
+def _named(path: str, folder: str) -> str:
+    status = read_json(Path(folder) / "status.json")
+    if not status or status.get("state") != "done":
+        raise ConfigError(f"{path}.run={folder} is not the folder of a finished run.")
+    return status["hash"]
+
+
+def make(config: dict[str, Any]) -> None:
+    """Train what is missing, and write each stage's folder into the configuration, in place."""
+    from lenssr.train import train
+
+    for path, node in stage_nodes(config):
+        if node["run"] or path.split(".")[0] in config["task"]["ignores"]:
+            continue
+        stage = stage_config(config, node)
+        run = _run_of(stage)
+        if run.result() is None:
+            say(f"{path} needs {run.name}, which no finished run has: training it first, in {run.folder}")
+        else:
+            say(f"{path}: using {run.folder}")
+        node["run"] = str(train(stage).folder)
+
+
+def trained(run: str | None, overrides: list[str], inherit: list[str]) -> nn.Module:
+    """Return the model of the finished run that a stage node stands for.
+
+    Raises:
+        RunError: :func:`make` was not called before.
+    """
+    if run is None:
+        raise RunError("This stage has not been made.")
+    return load_run(run)
+
+
+def load_run(folder: str | Path, checkpoint: str = "best") -> nn.Module:
+    """Return the trained model of a run, in evaluation mode, on the CPU.
+
+    Args:
+        folder: of the run.
+        checkpoint: ``best`` or ``last``.
+
+    Raises:
+        RunError: the folder holds no run, or its checkpoint is missing, damaged or of another model.
+    """
+    folder = Path(folder)
+    path = folder / "config.yaml"
+    if not path.is_file():
+        raise RunError(f"{folder} is not a run folder: it has no config.yaml.")
+    config = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    assert isinstance(config, dict)
+    from lenssr.build import build_model
+    from lenssr.checkpoints import read_weights
+
+    model = build_model(config)  # type: ignore[arg-type]
+    if any(True for _ in model.parameters()):
+        read_weights(model, folder / "checkpoints" / f"{checkpoint}.ckpt")
+    return model.eval()

@@ -1,0 +1,7 @@
+"""What is learnt: each task is a LightningModule that joins a model, a loss and an optimizer."""
+
+from lenssr.tasks.autoencoder import AdversarialAutoencoder
+from lenssr.tasks.base import Task
+from lenssr.tasks.super_resolution import SuperResolution
+
+__all__ = ["AdversarialAutoencoder", "SuperResolution", "Task"]

@@ -1,0 +1,89 @@
+"""What every task is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+from torch import Tensor, nn
+
+from lenssr.data.batches import Batch
+from lenssr.losses.base import Loss
+from lenssr.metrics import scores
+
+__all__ = ["Task"]
+
+
+class Task(pl.LightningModule):
+    """A model under training.
+
+    Subclasses give ``objective`` (what is minimised, for timing and for training) and ``predict`` (what is scored).
+    Model, loss and optimizer are built from the config by :mod:`lenssr.build`; the module itself keeps no
+    hyper-parameters, so its checkpoints hold tensors and numbers alone.
+
+    Args:
+        model: the network.
+        loss: compares prediction and target.
+        optimizer: the plain ``optimizer`` config.
+        steps: of the whole training, for the schedule.
+        recipe: the scale's numbers for this task; they reach the task through the other nodes.
+        evaluation_patch: likewise.
+        ignores: config nodes without influence on the result; see :func:`lenssr.config.identity`.
+    """
+
+    monitor = "validation/psnr"
+    mode = "max"
+    references: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Loss,
+        optimizer: dict[str, Any],
+        steps: int,
+        recipe: dict[str, Any],
+        evaluation_patch: int | None,
+        ignores: list[str],
+    ) -> None:
+        super().__init__()
+        self.model, self.loss = model, loss
+        self.optimizer_config, self.steps = optimizer, steps
+
+    @property
+    def trains(self) -> bool:
+        """Whether there is anything to train."""
+        return any(p.requires_grad for p in self.model.parameters())
+
+    def objective(self, batch: Batch) -> dict[str, Tensor]:
+        """Return ``loss`` and further scalars of one training batch."""
+        raise NotImplementedError
+
+    def predict(self, batch: Batch) -> Tensor:
+        """Return the images (B, 1, H, W) to be scored, in float32."""
+        raise NotImplementedError
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        """One step of automatic optimisation."""
+        terms = self.objective(batch)
+        self.log_terms(terms)
+        return terms["loss"]
+
+    def log_terms(self, terms: dict[str, Tensor]) -> None:
+        """Log scalars of a training step."""
+        self.log_dict({f"train/{name}": value.detach() for name, value in terms.items()})
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        """Log the PSNR that chooses the checkpoint: against what is learnt, on the report's scale."""
+        truth = batch["truth"][:, 0] if "truth" in batch else None
+        found = scores(self.predict(batch)[:, 0], batch["hr"][:, 0], truth, only=("psnr",))
+        learnt = "report" if batch["target"] is batch["hr"] or truth is None else "truth"
+        count = len(batch["hr"])
+        logged = {f"validation/{name}": value.mean().float() for name, value in found.items()}
+        logged["validation/psnr"] = found[f"{learnt}/psnr"].mean().float()
+        self.log_dict(logged, batch_size=count, sync_dist=True, on_epoch=True)
+
+    def configure_optimizers(self) -> Any:
+        """Return the optimizer and its schedule."""
+        from lenssr.tasks.optimization import configure
+
+        return configure([p for p in self.model.parameters() if p.requires_grad], self.optimizer_config, self.steps)

@@ -1,0 +1,42 @@
+"""Optimizer and learning-rate schedule from the ``optimizer`` config."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import OneCycleLR
+
+from lenssr.config import instantiate
+from lenssr.errors import ConfigError, did_you_mean
+
+__all__ = ["configure"]
+
+_OURS = ("name", "schedule", "warmup")
+_SCHEDULES = ("one_cycle", "constant")
+
+
+def configure(parameters: list[nn.Parameter], config: dict[str, Any], steps: int) -> Any:
+    """Return what ``LightningModule.configure_optimizers`` must return.
+
+    ``one_cycle`` (Smith & Topin 2017, arXiv:1708.07120) rises over ``warmup`` of the steps and falls to the end;
+    its steps are counted in batches. ``constant`` keeps the learning rate.
+
+    Raises:
+        ConfigError: the schedule is unknown, or the optimizer refuses its arguments.
+    """
+    schedule = config.get("schedule", "constant")
+    if schedule not in _SCHEDULES:
+        raise ConfigError(f"optimizer.schedule={schedule} is unknown. {did_you_mean(schedule, _SCHEDULES)}")
+    build = instantiate({key: value for key, value in config.items() if key not in _OURS}, "optimizer")
+    try:
+        optimizer: Optimizer = build(parameters)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"optimizer: {error}") from error
+    if schedule == "constant":
+        return optimizer
+    scheduler = OneCycleLR(
+        optimizer, max_lr=config["lr"], total_steps=steps, pct_start=config["warmup"], cycle_momentum=False
+    )
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -1,0 +1,150 @@
+"""Train and test one configuration."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from typing import Any
+
+from omegaconf import DictConfig
+
+from lenssr.config import CONFIGS, plain
+from lenssr.errors import ConfigError, Interrupted, LensSRError
+from lenssr.files import locked
+from lenssr.progress import duration, say
+from lenssr.runs import Run, RunResult
+from lenssr.schema import validate
+from lenssr.stages import identify, make
+
+__all__ = ["main", "train"]
+
+
+def train(cfg: DictConfig | dict[str, Any]) -> RunResult:
+    """Return the result of a configuration: stored if it is there, else made.
+
+    An interrupted run goes on where it stopped, a failed one is tried again, and two processes that ask for the same
+    run do it once.
+
+    Raises:
+        LensSRError: what is wrong, and the mend.
+    """
+    config = plain(cfg)
+    validate(config)
+    run = Run(config, identify(config))
+    if _follows():
+        return _do(run)
+    stored = run.result()
+    if stored:
+        return stored
+    with locked(run.folder, f"Waiting for another process that does {run.folder} ..."):
+        return run.result() or _recorded(run)
+
+
+def _follows() -> bool:
+    """Whether this is a further process of a run on several devices; the first one keeps the folder."""
+    return os.environ.get("LOCAL_RANK", "0") != "0"
+
+
+def _recorded(run: Run) -> RunResult:
+    """Do a run and keep its ``status.json``."""
+    try:
+        return _do(run)
+    except BaseException as error:
+        if run.folder.exists():
+            stopped = isinstance(error, Interrupted | KeyboardInterrupt)
+            run.mark("interrupted" if stopped else "failed", error=f"{type(error).__name__}: {error}")
+        raise
+
+
+def _do(run: Run) -> RunResult:
+    from lenssr.build import build_data, build_task
+
+    # constructors check their arguments, so a mistake shows before any stage is trained or folder is made
+    task, data = build_task(run.config), build_data(run.config)
+    if not _follows():
+        run.begin()
+    from lenssr.experiment import execute
+
+    data.prepare()
+    make(run.config)
+    if run.stages:
+        task = build_task(run.config)  # now with the folders of its stages
+        run.write_config()
+    return execute(run, task, data)
+
+
+class _Jobs:
+    """What Hydra runs: one job, or those of a sweep, of which a failing one does not stop the others."""
+
+    def __init__(self) -> None:
+        self.failures: list[LensSRError] = []
+
+    def __call__(self, cfg: DictConfig) -> float | None:
+        from lenssr.results.summary import show
+
+        begun = time.monotonic()
+        try:
+            result = train(cfg)
+        except Interrupted:
+            raise
+        except LensSRError as error:
+            if cfg.traceback:
+                traceback.print_exc()
+            self.failures.append(error)
+            return None
+        show(result, cfg, duration(time.monotonic() - begun))
+        return result.metrics.get("objective")
+
+
+def main() -> None:
+    """The command line: ``python train.py [-m] [group=option] [key=value] ...``."""
+    sys.exit(_guarded(sys.argv[1:]))
+
+
+def _guarded(arguments: list[str]) -> int:
+    # Hydra would otherwise print its own account of an error and leave
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    wanted = "traceback=true" in arguments or "LENSSR_TRACEBACK" in os.environ
+    try:
+        _hydra_main(arguments)
+    except LensSRError as error:
+        return _report(str(error), error.exit_code, wanted)
+    except KeyboardInterrupt:
+        return _report("Interrupted; repeat the command to go on.", Interrupted.exit_code, wanted)
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    except Exception as error:  # a fault of the program: say so, and how to see more
+        text = f"Unexpected {type(error).__name__}: {error}\nAdd traceback=true to see where, and please report it."
+        return _report(text, 1, wanted)
+    return 0
+
+
+def _report(text: str, code: int, wanted: bool) -> int:
+    if wanted:
+        traceback.print_exc()
+    say(text if code == Interrupted.exit_code else f"error: {text}")
+    return code
+
+
+def _hydra_main(arguments: list[str]) -> None:
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from lenssr.overrides import check, explain
+
+    overrides = [a for a in arguments if "=" in a or a[:1] in "~+"]
+    problem = check(overrides)
+    if problem:
+        raise ConfigError(problem)
+    jobs = _Jobs()
+    try:
+        hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(jobs)()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(explain(error, overrides)) from error
+    for error in jobs.failures[:-1]:
+        say(f"error: {error}")
+    if jobs.failures:
+        raise jobs.failures[-1]
