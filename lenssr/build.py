@@ -38,7 +38,12 @@ def build_task(config: dict[str, Any]) -> Task:
     """Return the task with its model and loss; stages are not loaded yet."""
     model, loss = build_model(config), instantiate(config["loss"], "loss")
     return instantiate(
-        config["task"], "task", model=model, loss=loss, optimizer=config["optimizer"], steps=config["trainer"]["max_steps"]
+        config["task"],
+        "task",
+        model=model,
+        loss=loss,
+        optimizer=config["optimizer"],
+        steps=config["trainer"]["max_steps"],
     )
 
 

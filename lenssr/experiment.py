@@ -79,9 +79,7 @@ def _record(run: Run, task: Task, data: LensDataModule, found: Evaluation, train
     table = found.per_image.merge(parameters.drop(columns=_lists(parameters)), on="index", how="left")
     with whole_file(run.file("per_image.parquet")) as temporary:
         table.to_parquet(temporary, index=False)
-    pictures = [comparison(found.example, run, data)]
-    if task.trains:
-        pictures.append(loss_curve(run))
+    pictures = [comparison(found.example, run, data), loss_curve(run) if task.trains else None]
     _show_pictures(trainer, [picture for picture in pictures if picture])
     summary = found.summary()
     _log_summary(trainer, summary.get("prediction", {}))

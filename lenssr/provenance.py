@@ -85,7 +85,12 @@ def _hardware() -> dict[str, Any]:
     import torch
 
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    return {"cpu": _cpu_name(), "threads": torch.get_num_threads(), "gpus": gpus, "system": platform.platform()}
+    return {
+        "cpu": _cpu_name(),
+        "threads": torch.get_num_threads(),
+        "gpus": gpus,
+        "system": platform.platform(),
+    }
 
 
 def _cpu_name() -> str:

@@ -26,7 +26,14 @@ def stage_config(config: dict[str, Any], node: dict[str, Any]) -> DictConfig:
     of the machine taken from the parent.
     """
     stage = compose([f"scale={config['scale']['name']}", *config["stages"]["overrides"], *node["overrides"]])
-    for path in (*node["inherit"], "paths", "trainer.accelerator", "trainer.devices", "trainer.strategy", "traceback"):
+    for path in (
+        *node["inherit"],
+        "paths",
+        "trainer.accelerator",
+        "trainer.devices",
+        "trainer.strategy",
+        "traceback",
+    ):
         value = select(config, path)
         if value is not None:
             OmegaConf.update(stage, path, value, merge=False)

@@ -144,7 +144,7 @@ def _hydra_main(arguments: list[str]) -> None:
         hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(jobs)()
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error, overrides)) from error
-    for error in jobs.failures[:-1]:
-        say(f"error: {error}")
+    for failure in jobs.failures[:-1]:
+        say(f"error: {failure}")
     if jobs.failures:
         raise jobs.failures[-1]

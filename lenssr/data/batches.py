@@ -93,7 +93,9 @@ class Reader:
             lr_low = low = torch.zeros((), device=self.device)
             lr_span = span = torch.tensor(self.images.unit, device=self.device)
         batch = Batch(
-            lr=((seen.lr - lr_low) / lr_span).unsqueeze(1), hr=((seen.hr - low) / span).unsqueeze(1), index=index
+            lr=((seen.lr - lr_low) / lr_span).unsqueeze(1),
+            hr=((seen.hr - low) / span).unsqueeze(1),
+            index=index,
         )
         if seen.truth is not None and seen.variance is not None:
             batch["truth"] = ((seen.truth - low) / span).unsqueeze(1)
@@ -183,9 +185,9 @@ class TrainingBatches:
         turns = (turn % 4 if self.rotations else turn * 0).tolist()
         for name in ("lr", "hr", "truth", "variance", "target"):
             if name in batch:
-                images = batch[name]  # type: ignore[literal-required]
+                images = batch[name]
                 turned = [_turn(image, f, t) for image, f, t in zip(images, flips, turns, strict=True)]
-                batch[name] = torch.stack(turned)  # type: ignore[literal-required]
+                batch[name] = torch.stack(turned)
         return batch
 
 

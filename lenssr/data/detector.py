@@ -50,7 +50,13 @@ class Detector:
         if self.background_rms <= 0:
             raise ConfigError(f"The background rms must be positive; it is {self.background_rms}.")
 
-    def expose(self, flux: Tensor, time: Tensor, address: tuple[Tensor, Tensor, Tensor | int, int], key: tuple[int, int]) -> Tensor:
+    def expose(
+        self,
+        flux: Tensor,
+        time: Tensor,
+        address: tuple[Tensor, Tensor, Tensor | int, int],
+        key: tuple[int, int],
+    ) -> Tensor:
         """Return one exposure as a flux rate (counts / time), shape of ``flux``.
 
         Args:

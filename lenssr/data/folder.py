@@ -100,9 +100,7 @@ class FolderSource:
         if unreadable not in ("stop", "skip"):
             raise ConfigError(f"dataset.source.unreadable={unreadable} is neither 'stop' nor 'skip'.")
         if not 0 < validation_fraction < 1:
-            raise ConfigError(
-                f"dataset.source.validation_fraction={validation_fraction} must lie between 0 and 1."
-            )
+            raise ConfigError(f"dataset.source.validation_fraction={validation_fraction} must lie between 0 and 1.")
         self.name, self.image_size, self.pixel_scale, self.classes = name, image_size, pixel_scale, classes
         self.unreadable, self.folder = unreadable, Path(folder)
         self.validation_fraction, self.limits = validation_fraction, limits
@@ -111,7 +109,14 @@ class FolderSource:
         """Return the splits, converting the files first if no earlier command did."""
         files = self._files()
         listing = [[name, p.relative_to(self.root).as_posix(), *_stamp(p)] for s in files for name, p in files[s]]
-        about = [FORMAT, self.image_size, self.pixel_scale, self.limits, self.validation_fraction, self.unreadable]
+        about = [
+            FORMAT,
+            self.image_size,
+            self.pixel_scale,
+            self.limits,
+            self.validation_fraction,
+            self.unreadable,
+        ]
         digest = hashlib.sha256(json.dumps([about, listing]).encode()).hexdigest()
         path = self.folder / f"{self.name}-{digest[:8]}"
         if not path.exists():
@@ -138,7 +143,9 @@ class FolderSource:
             folder = next((f for f in folders if f.is_dir()), None)
             if folder is None:
                 tried = " or ".join(str(f) for f in folders)
-                raise DataError(f"There is no folder {tried}; see dataset.source.classes for the folders that are read.")
+                raise DataError(
+                    f"There is no folder {tried}; see dataset.source.classes for the folders that are read."
+                )
             entries += [(name, path) for path in sorted(folder.glob("*.npy"))]
         if not entries:
             raise DataError(f"{self.root / split} holds no .npy files.")
@@ -173,7 +180,10 @@ class FolderSource:
                     "noise_free": False,
                     "pixel_scale": self.pixel_scale,
                     "unit": float(np.median(maxima)),
-                    "units": {"images": "as in the files", "unit": "the same; networks see images divided by it"},
+                    "units": {
+                        "images": "as in the files",
+                        "unit": "the same; networks see images divided by it",
+                    },
                     "config": {"root": str(self.root), "unreadable": [str(p) for p, _ in bad]},
                 }
             )

@@ -70,9 +70,7 @@ def render(parameters: Mapping[str, Tensor], instrument: Instrument) -> Tensor:
     axis = instrument.axis(some.device, some.dtype)
     x, y = axis.view(1, 1, -1), axis.view(1, -1, 1)
     ax, ay = _macro_deflection(p, x, y)
-    add_point_masses_(
-        ax, ay, axis, parameters["subhalo_x"], parameters["subhalo_y"], parameters["subhalo_theta_E"]
-    )
+    add_point_masses_(ax, ay, axis, parameters["subhalo_x"], parameters["subhalo_y"], parameters["subhalo_theta_E"])
     # beta = theta - alpha, written over alpha
     sky = _sersic(p, ax.neg_().add_(x), ay.neg_().add_(y))
     sky = _convolve(sky, instrument.psf(some.device, some.dtype))

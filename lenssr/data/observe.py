@@ -82,7 +82,12 @@ class TwoExposures:
     needs_truth = True
 
     def __init__(
-        self, scale: int, hr_background_rms: float, lr_background_rms: float, detector: dict[str, Any], seed: int
+        self,
+        scale: int,
+        hr_background_rms: float,
+        lr_background_rms: float,
+        detector: dict[str, Any],
+        seed: int,
     ) -> None:
         self.scale, self.seed = scale, seed
         self.hr = Detector(background_rms=hr_background_rms, **detector)

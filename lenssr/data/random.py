@@ -19,7 +19,9 @@ _MASK = 0xFFFFFFFF
 _SUMMATION_LIMIT = 12.0
 
 
-def philox(counter: tuple[Tensor | int, Tensor | int, Tensor | int, Tensor | int], key: tuple[int, int]) -> list[Tensor]:
+def philox(
+    counter: tuple[Tensor | int, Tensor | int, Tensor | int, Tensor | int], key: tuple[int, int]
+) -> list[Tensor]:
     """Return the four 32-bit words, as int64 tensors, of counters that broadcast against each other.
 
     Args:

@@ -26,7 +26,9 @@ __all__ = ["SimulatedSource", "as_tensors", "simulate"]
 _CHUNK = {"cpu": 8, "cuda": 256}
 
 
-def as_tensors(rows: pd.DataFrame, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
+def as_tensors(
+    rows: pd.DataFrame, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+) -> dict[str, Tensor]:
     """Return the numeric parameters as tensors (B,), and the sub-haloes padded to (B, K) with theta_E = 0."""
     tensors = {}
     for name in rows.columns:
@@ -128,29 +130,26 @@ class SimulatedSource:
         with whole_folder(self.path) as folder:
             writer = SetWriter(folder)
             size = self.instrument.image_size
-            peaks = np.zeros(0)
+            peaks: dict[str, list[np.ndarray]] = {split: [] for split in self.splits}
+
+            def chunks(split: str, table: pd.DataFrame) -> Iterator[np.ndarray]:
+                for images in simulate(table, self.instrument, device):
+                    advance(len(images))
+                    peaks[split].append(images.max(axis=(1, 2)))
+                    yield images
+
             with track(f"simulating {self.path.name}", sum(self.splits.values()), "images") as advance:
                 for split, count in self.splits.items():
                     table = sample(self.physics, self.exposure_time, self.classes, self.seed, split, count)
-
-                    def chunks(table: pd.DataFrame = table) -> Iterator[np.ndarray]:
-                        for images in simulate(table, self.instrument, device):
-                            advance(len(images))
-                            peaks_of_chunk.append(images.max(axis=(1, 2)))
-                            yield images
-
-                    peaks_of_chunk: list[np.ndarray] = []
-                    writer.write(split, (count, size, size), chunks(), table)
-                    if split == "train" or not len(peaks):
-                        peaks = np.concatenate(peaks_of_chunk) if peaks_of_chunk else peaks
-            writer.finish(self._about(peaks))
+                    writer.write(split, (count, size, size), chunks(split, table), table)
+            writer.finish(self._about(np.concatenate(peaks["train"] or [np.ones(1)])))
 
     def _about(self, peaks: np.ndarray) -> Mapping[str, Any]:
         return {
             "noise_free": True,
             "pixel_scale": self.instrument.pixel_scale,
             # the typical peak comes out at 2/3, and peak plus noise below one
-            "unit": 1.5 * float(np.median(peaks)) if len(peaks) else 1.0,
+            "unit": 1.5 * float(np.median(peaks)),
             "units": {
                 "images": "flux / pixel / unit time, noise-free",
                 "unit": "the same; networks see images divided by it",

@@ -59,7 +59,11 @@ _REFERENCES: dict[str, Callable[[Batch], Tensor | None]] = {"bilinear": _bilinea
 
 @torch.inference_mode()
 def evaluate(
-    predict: Callable[[Batch], Tensor], batches: Iterable[Batch], count: int, references: tuple[str, ...], title: str
+    predict: Callable[[Batch], Tensor],
+    batches: Iterable[Batch],
+    count: int,
+    references: tuple[str, ...],
+    title: str,
 ) -> Evaluation:
     """Score a split.
 

@@ -13,9 +13,7 @@ class _DenseBlock(nn.Module):
 
     def __init__(self, features: int, growth: int, layers: int) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(
-            nn.Conv2d(features + i * growth, growth, 3, padding=1) for i in range(layers)
-        )
+        self.layers = nn.ModuleList(nn.Conv2d(features + i * growth, growth, 3, padding=1) for i in range(layers))
         self.fusion = nn.Conv2d(features + layers * growth, features, 1)
 
     def forward(self, x: Tensor) -> Tensor:

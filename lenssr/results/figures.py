@@ -54,33 +54,35 @@ def comparison(example: dict[str, np.ndarray], run: Run, data: LensDataModule) -
     images = {name: example[name] * unit for name in _TITLES if name in example}
     reference = "truth" if "truth" in images else "hr"
     soft = max(float(np.std(images["hr"] - images[reference])), 1e-3 * float(images["hr"].max()))
-    stretch = AsinhNorm(linear_width=soft, vmin=0, vmax=float(images["hr"].max()))
-    panels: list[tuple[str, np.ndarray, Any, str]] = []
-    for name, image in images.items():
-        panels.append((_TITLES[name] or _model_name(run), image, stretch, "inferno"))
+    peak = float(images["hr"].max())
+    stretch: Normalize = AsinhNorm(linear_width=soft, vmin=0, vmax=peak)
     residual = images["prediction"] - images[reference]
     limit = float(np.quantile(np.abs(residual), 0.999))
+    panels = [(_TITLES[name] or _model_name(run), image, stretch, "inferno") for name, image in images.items()]
     panels.append((f"{_model_name(run)} − {_TITLES[reference]}", residual, Normalize(-limit, limit), "RdBu_r"))
 
     columns = 3
     rows = -(-len(panels) // columns)
     figure, axes = plt.subplots(
-        rows, columns, figsize=(4.1 * columns, 3.6 * rows), layout="constrained", sharex=True, sharey=True
+        rows, columns, figsize=(4.0 * columns, 3.7 * rows), layout="constrained", sharex=True, sharey=True
     )
     for axis in axes.flat[len(panels) :]:
         axis.set_axis_off()
+    drawn = []
+    half = images["hr"].shape[-1] * pixel / 2
     for axis, (title, image, norm, colours) in zip(axes.flat, panels, strict=False):
-        half = image.shape[-1] * (pixel * images["hr"].shape[-1] / image.shape[-1]) / 2
-        shown = axis.imshow(image, norm=norm, cmap=colours, origin="lower", extent=(-half, half, -half, half))
+        drawn.append(axis.imshow(image, norm=norm, cmap=colours, origin="lower", extent=(-half, half, -half, half)))
         axis.set_title(title)
-        bar = figure.colorbar(shown, ax=axis, shrink=0.9)
-        bar.ax.tick_params(labelsize=8)
-        if axis is axes.flat[columns - 1]:
-            bar.set_label("flux / HR pixel / unit time")
     for axis in axes[-1]:
         axis.set_xlabel("x / arcsec")
     for axis in axes[:, 0]:
         axis.set_ylabel("y / arcsec")
+    ticks = [t for t in (0, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3) if t <= peak]
+    bar = figure.colorbar(drawn[0], ax=axes[0, :], pad=0.01)
+    bar.set_label("flux / HR pixel / unit time (asinh)")
+    if len(ticks) > 2 and peak < 10:  # counts keep matplotlib's ticks
+        bar.set_ticks(ticks, labels=[f"{t:g}" for t in ticks])
+    figure.colorbar(drawn[-1], ax=axes[-1, :], pad=0.01).set_label("residual, the same unit (linear)")
     return _save(figure, run.file("figures") / "comparison.png")
 
 
@@ -130,6 +132,6 @@ def loss_curve(run: Run) -> Path | None:
         other.set_ylabel("PSNR / dB")
         more = other.get_legend_handles_labels()
         handles, labels = handles + more[0], labels + more[1]
-    axis.legend(handles, labels, loc="center right", fontsize=9)
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=9, frameon=False)
     axis.set_title(run.name)
     return _save(figure, run.file("figures") / "loss_curve.png")

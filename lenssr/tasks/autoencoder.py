@@ -38,7 +38,12 @@ class AdversarialAutoencoder(Task):
     references = ("ceiling",)
 
     def __init__(
-        self, prior_std: float, reconstruction_lr: float, discriminator_lr: float, generator_lr: float, **task: Any
+        self,
+        prior_std: float,
+        reconstruction_lr: float,
+        discriminator_lr: float,
+        generator_lr: float,
+        **task: Any,
     ) -> None:
         super().__init__(**task)
         self.automatic_optimization = False
