@@ -11,6 +11,7 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import nn
 
+from lenssr.callbacks import GracefulStop
 from lenssr.config import instantiate
 from lenssr.data import LensDataModule
 from lenssr.errors import ConfigError
@@ -62,9 +63,13 @@ def build_trainer(config: dict[str, Any], run: Run, task: Task) -> pl.Trainer:
         save_on_train_epoch_end=False,
     )
     callbacks = [instantiate(node, f"callbacks.{name}") for name, node in config["callbacks"].items() if node]
+    # last, so that what it saves holds what the others did in the same step
+    callbacks.sort(key=lambda callback: isinstance(callback, GracefulStop))
     arguments = {key: value for key, value in config["trainer"].items() if key not in _OURS}
     if not task.automatic_optimization:
         arguments.pop("gradient_clip_val", None)  # Lightning clips automatic optimisation alone
+    # a short training still shows a curve
+    arguments["log_every_n_steps"] = min(arguments.get("log_every_n_steps", 10), max(1, steps // 10))
     try:
         return pl.Trainer(
             **arguments,
