@@ -34,7 +34,7 @@ def disk_errors(path: Path) -> Iterator[None]:
                 f"The disk is full: {path} could not be written. Free some space, or choose another disk with "
                 "paths.outputs=<folder>, and repeat the command; it goes on where it stopped."
             ) from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
             raise RunError(f"{path} cannot be written; choose another place with paths.outputs=<folder>.") from error
         raise
 

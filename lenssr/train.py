@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from lenssr.config import CONFIGS, plain
 from lenssr.errors import ConfigError, Interrupted, LensSRError
-from lenssr.files import locked
+from lenssr.files import disk_errors, locked
 from lenssr.progress import duration, say
 from lenssr.runs import Run, RunResult
 from lenssr.schema import validate
@@ -38,7 +38,7 @@ def train(cfg: DictConfig | dict[str, Any]) -> RunResult:
     stored = run.result()
     if stored:
         return stored
-    with locked(run.folder, f"Waiting for another process that does {run.folder} ..."):
+    with disk_errors(run.folder), locked(run.folder, f"Waiting for another process that does {run.folder} ..."):
         return run.result() or _recorded(run)
 
 

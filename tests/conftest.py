@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 # 48-px images, a handful of them, and a network of a few thousand weights
 TINY = [
     "dataset.image_size=48",
-    "dataset.source.splits={train: 9, validation: 3, test: 4}",
+    "scale.dataset={train: 9, validation: 3, test: 4}",
     "loader.patch=32",
     "loader.batch_size=4",
     "trainer.max_steps=4",

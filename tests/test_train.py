@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 import pytorch_lightning as pl
 import torch
-from conftest import ROOT, TINY, TINY_RDN, TINY_STAGE
-
 from lenssr.config import compose
 from lenssr.errors import Interrupted, RunError
 from lenssr.stages import load_run
 from lenssr.train import train
+
+from conftest import ROOT, TINY, TINY_RDN, TINY_STAGE
 
 
 def run(*overrides):
@@ -99,11 +99,11 @@ def test_another_seed_trains_again_but_reuses_stage_and_set(tiny, capfd):
     first = run(*tiny)
     root = first.folder.parents[1]
     before = {p: p.stat().st_mtime_ns for p in root.glob("runs/aae-*/checkpoints/*")}
-    sets = set(root.glob("datasets/*"))
+    sets = set(root.glob("datasets/model1-*"))
     second = run(*tiny, "seed=1")
     assert second.trained and second.folder != first.folder
     assert before and before == {p: p.stat().st_mtime_ns for p in root.glob("runs/aae-*/checkpoints/*")}
-    assert sets == set(root.glob("datasets/*")) and len(list(root.glob("runs/aae-*"))) == 1
+    assert sets == set(root.glob("datasets/model1-*")) and len(list(root.glob("runs/aae-*"))) == 1
     assert "training it first" in capfd.readouterr().err
 
 
@@ -153,7 +153,9 @@ def test_fixed_noise_repeats_and_fresh_noise_does_not(tiny):
     from lenssr.config import plain
 
     for noise, same in (("fixed", True), ("fresh", False)):
-        config = plain(compose(["model=rdn", *tiny, f"dataset.noise={noise}", "loader.patch=48", "loader.batch_size=9"]))
+        config = plain(
+            compose(["model=rdn", *tiny, f"dataset.noise={noise}", "loader.patch=48", "loader.batch_size=9"])
+        )
         batches = build_data(config).train_dataloader()
         one, two = batches.batch(0), batches.batch(1)  # two epochs of all nine images
         assert one["index"].tolist() != two["index"].tolist()  # in another order

@@ -41,7 +41,8 @@ def _power_law(a: Any, rng: np.random.Generator, size: int | None) -> Any:
     slope, (low, high) = a["slope"] + 1.0, a["range"]
     if slope == 0.0:
         return np.exp(rng.uniform(np.log(low), np.log(high), size))
-    return (rng.uniform(low**slope, high**slope, size)) ** (1.0 / slope)
+    start, end = low**slope, high**slope  # the end is the smaller one where the slope is negative
+    return (start + (end - start) * rng.uniform(0.0, 1.0, size)) ** (1.0 / slope)
 
 
 _DISTRIBUTIONS = {

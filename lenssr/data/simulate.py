@@ -97,6 +97,9 @@ class SimulatedSource:
     ) -> None:
         if set(splits) != set(SPLITS):
             raise ConfigError(f"dataset.source.splits names {sorted(splits)}; it must name {sorted(SPLITS)}.")
+        for split, count in splits.items():
+            if count < 1:
+                raise ConfigError(f"dataset.source.splits.{split}={count} leaves that split empty; give it 1 or more.")
         if not classes:
             raise ConfigError("dataset.source.classes is empty; name at least one of no_sub, axion, cdm.")
         self.instrument = Instrument(image_size, pixel_scale, psf_fwhm, psf_truncation, int(physics["supersampling"]))

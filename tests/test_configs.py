@@ -1,0 +1,75 @@
+"""Every shipped configuration is composed and run for one step, through the same door as a user's."""
+
+import itertools
+
+import pytest
+from lenssr.config import CONFIGS, compose, plain
+from lenssr.schema import validate
+from lenssr.train import train
+
+from conftest import TINY_RDN, TINY_STAGE
+
+# what a choice needs beside itself to be small or to exist at all
+_MORE = {
+    ("model", "rdn"): TINY_RDN,
+    ("model", "aae"): ["model.latent=8"],
+    ("loss", "mse_aae"): TINY_STAGE,
+    ("trainer", "ddp"): ["trainer.strategy=auto", "trainer.devices=1"],  # tested with two processes in test_train
+}
+_STEP = ["trainer.max_steps=1", "trainer.validations=1"]
+# chosen by the model, or without effect of their own
+_NOT_CHOSEN = {"task", "paths"}
+
+
+def options():
+    for path in sorted(CONFIGS.rglob("*.yaml")):
+        group = path.parent.relative_to(CONFIGS).as_posix()
+        if group not in (".", *_NOT_CHOSEN):
+            yield group, path.stem
+
+
+@pytest.mark.parametrize(("group", "option"), list(options()), ids=lambda value: value)
+def test_every_config_runs_for_one_step(group, option, tiny, tmp_path):
+    tiny = [o for o in tiny if not o.startswith(("trainer.max_steps", "trainer.validations"))]
+    overrides = [f"{group}={option}", *tiny, *_STEP]
+    if group != "model":
+        overrides = ["model=rdn", *TINY_RDN, *overrides]
+    if (group, option) == ("dataset", "folder"):
+        root = tmp_path / "files"
+        write_files(root)
+        overrides.append(f"dataset.source.root={root}")
+    result = train(compose([*overrides, *_MORE.get((group, option), [])]))
+    assert result.metrics["images"] == (3 if option == "folder" else 4)
+    assert (result.folder / "metrics.json").exists()
+
+
+def write_files(root):
+    """Write a handful of images in DeepLense's layout."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    for split, name in itertools.product(("train", "test"), ("no_sub", "vortex", "cdm")):
+        folder = root / split / name
+        folder.mkdir(parents=True)
+        for i in range(3 if split == "train" else 1):
+            image = rng.poisson(5, (48, 48))
+            if name == "vortex":
+                both = np.empty(2, dtype=object)
+                both[:] = [image, 1e-23]
+                image = both
+            np.save(folder / f"{i}.npy", image, allow_pickle=True)
+
+
+@pytest.mark.parametrize(
+    ("model", "loss", "scale"),
+    list(itertools.product(("rdn", "aae", "bilinear"), ("mse", "mse_aae"), ("quick", "report"))),
+)
+def test_every_combination_passes_the_schema(model, loss, scale):
+    validate(plain(compose([f"model={model}", f"loss={loss}", f"scale={scale}"])))
+
+
+def test_the_two_scales_name_the_same_numbers():
+    quick, report = (plain(compose([f"scale={name}"]))["scale"] for name in ("quick", "report"))
+    assert quick.keys() == report.keys()
+    for recipe in ("dataset", "super_resolution", "autoencoder"):
+        assert quick[recipe].keys() == report[recipe].keys()

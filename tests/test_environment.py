@@ -1,0 +1,33 @@
+"""What the default installation must and must not hold."""
+
+import importlib.util
+import subprocess
+import sys
+import tomllib
+
+from conftest import ROOT
+
+
+def test_torchvision_is_absent():
+    """Its PyPI build needs CUDA libraries, and on a machine without them it breaks torchmetrics and Lightning."""
+    assert importlib.util.find_spec("torchvision") is None
+
+
+def test_help_and_finished_runs_need_no_torch():
+    code = (
+        "import sys, lenssr.train, lenssr.config\n"
+        "lenssr.config.plain(lenssr.config.compose(['model=rdn', 'loss=mse_aae']))\n"
+        "print([m for m in ('torch', 'pytorch_lightning', 'matplotlib', 'pandas', 'wandb') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_dependency_is_pinned_in_the_constraints():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {
+        d.split(";")[0].split(">")[0].split("=")[0].split("<")[0].strip().lower() for d in project["dependencies"]
+    }
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pinned = {line.split("==")[0].lower() for line in lines if "==" in line}
+    assert wanted <= pinned
