@@ -3,7 +3,7 @@
 import pytest
 import torch
 from lenssr.losses import MSE, ContentLoss
-from lenssr.models import AAE
+from lenssr.models.aae import AAE
 
 
 @pytest.fixture

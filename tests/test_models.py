@@ -4,7 +4,8 @@ import pytest
 import torch
 from lenssr.build import build_model
 from lenssr.config import compose, plain
-from lenssr.models import AAE, RDN
+from lenssr.models.aae import AAE
+from lenssr.models.rdn import RDN
 
 
 def count(module):
@@ -16,7 +17,14 @@ def shipped(name, *overrides):
 
 
 # counted on the 2023 report's own classes
-@pytest.mark.parametrize(("name", "parameters"), [("rdn", 646_913), ("bilinear", 0)])
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("rcan", 709_220), ("rdn", 646_913), ("srresnet", 1_522_369), ("edsr", 1_330_625), ("fsrcnn", 13_881),
+        ("hybrid_fsrcnn", 418_897), ("hybrid_fsrcnn_2", 2_472_369), ("equivariant_fsrcnn_original", 407_522),
+        ("bilinear", 0), ("bicubic", 0),
+    ],
+)  # fmt: skip
 def test_parameter_counts_are_the_reports(name, parameters):
     assert count(shipped(name)) == parameters
 
@@ -27,10 +35,28 @@ def test_autoencoder_parameter_counts_are_the_reports():
     assert parts == [5_311_336, 5_315_249, 322_305]
 
 
-@pytest.mark.parametrize("scale", [2, 3, 4])
-def test_rdn_maps_any_size_at_every_scale(scale):
-    model = RDN(scale, features=4, growth=4, blocks=2, layers=2)
-    assert model(torch.rand(2, 1, 17, 11)).shape == (2, 1, 17 * scale, 11 * scale)
+# small enough to build at every scale in seconds
+SMALL = {
+    "rcan": ["model.features=4", "model.reduction=2", "model.blocks=1"],
+    "rdn": ["model.features=4", "model.growth=4", "model.blocks=2"],
+    "srresnet": ["model.features=4", "model.blocks=2"],
+    "edsr": ["model.features=4", "model.blocks=2"],
+    "fsrcnn": [],
+    "hybrid_fsrcnn": ["model.lifted=2", "model.expanded=4", "model.mappings=1"],
+    "hybrid_fsrcnn_2": ["model.lifted=2", "model.expanded=4", "model.mappings=1", "model.refine=[[4,3],[1,3]]"],
+    "equivariant_fsrcnn": ["model.lifted=2", "model.expanded=4", "model.mappings=1"],
+    "equivariant_fsrcnn_original": ["model.lifted=2", "model.expanded=4", "model.mappings=1"],
+    "bilinear": [],
+    "bicubic": [],
+}
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+@pytest.mark.parametrize("name", SMALL)
+def test_any_size_at_every_scale(name, scale):
+    model = shipped(name, f"dataset.scale={scale}", *SMALL[name]).eval()
+    with torch.no_grad():
+        assert model(torch.rand(2, 1, 19, 14)).shape == (2, 1, 19 * scale, 14 * scale)
 
 
 def test_rdn_shuffles_channels_into_the_right_places():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from lenssr.models.upscale import shuffle_upscale
+
 __all__ = ["RDN"]
 
 
@@ -27,20 +29,18 @@ class RDN(nn.Module):
     """Residual dense network.
 
     Args:
-        scale: 2, 3 or 4; 4 upsamples by 2 twice.
+        scale: HR pixels per LR pixel, 1 to 4.
         features: channels between the blocks, G0.
         growth: channels that each dense layer adds, G.
         blocks: residual dense blocks, D.
         layers: dense layers in a block, C.
 
     Raises:
-        ValueError: the scale is none of 2, 3, 4, or a size is not positive.
+        ValueError: the scale is none of these, or a size is not positive.
     """
 
     def __init__(self, scale: int, features: int, growth: int, blocks: int, layers: int) -> None:
         super().__init__()
-        if scale not in (2, 3, 4):
-            raise ValueError(f"scale={scale} is none of 2, 3, 4")
         if min(features, growth, blocks, layers) < 1:
             raise ValueError("features, growth, blocks and layers must be at least 1")
         self.shallow = nn.Conv2d(1, features, 3, padding=1)
@@ -49,14 +49,7 @@ class RDN(nn.Module):
         self.fusion = nn.Sequential(
             nn.Conv2d(features * blocks, features, 1), nn.Conv2d(features, features, 3, padding=1)
         )
-        stages = [2, 2] if scale == 4 else [scale]
-        self.upscale = nn.Sequential(
-            *(
-                layer
-                for s in stages
-                for layer in (nn.Conv2d(features, features * s * s, 3, padding=1), nn.PixelShuffle(s))
-            )
-        )
+        self.upscale = shuffle_upscale(features, scale)
         self.out = nn.Conv2d(features, 1, 3, padding=1)
 
     def forward(self, lr: Tensor) -> Tensor:
