@@ -45,6 +45,7 @@ def e2cnn() -> ModuleType:
     Raises:
         RunError: another version than the mended one is installed.
     """
+    warnings.filterwarnings("ignore", module=r"e2cnn\..*")  # it indexes with uint8
     version = importlib.metadata.version("e2cnn")
     if version != _MENDED:
         raise RunError(f"e2cnn {version} is installed; the equivariant models need e2cnn=={_MENDED}.")

@@ -8,10 +8,11 @@ from lenssr.schema import validate
 from lenssr.train import train
 
 from conftest import TINY_RDN, TINY_STAGE
+from test_models import SMALL
 
 # what a choice needs beside itself to be small or to exist at all
 _MORE = {
-    ("model", "rdn"): TINY_RDN,
+    **{("model", name): overrides for name, overrides in SMALL.items()},
     ("model", "aae"): ["model.latent=8"],
     ("loss", "mse_aae"): TINY_STAGE,
     ("trainer", "ddp"): ["trainer.strategy=auto", "trainer.devices=1"],  # tested with two processes in test_train

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from test_models import SMALL, shipped
 
 DIHEDRAL = [(quarters, mirror) for quarters in range(4) for mirror in (False, True)]
@@ -43,7 +44,9 @@ def test_the_mended_model_is_exactly_equivariant_under_d4(element, scale):
         assert error(model, element, size) < 1e-12
 
 
-@pytest.mark.parametrize(("group", "kept"), [("C4", (1, False)), ("D2", (2, True)), ("C8", (3, False)), ("D1", (0, True))])
+@pytest.mark.parametrize(
+    ("group", "kept"), [("C4", (1, False)), ("D2", (2, True)), ("C8", (3, False)), ("D1", (0, True))]
+)
 def test_other_groups_keep_their_own_elements(group, kept):
     model = trained_by_chance("equivariant_fsrcnn", f"model.group={group}")
     broken = {"C4": (0, True), "D2": (1, False), "C8": (0, True), "D1": (1, False)}[group]

@@ -2,7 +2,10 @@
 
 import pytest
 import torch
-from lenssr.losses import MSE, ContentLoss
+from lenssr.errors import ConfigError
+from lenssr.losses.combined import Combined
+from lenssr.losses.content import ContentLoss
+from lenssr.losses.pixel import L1, MSE, Charbonnier, ChiSquared
 from lenssr.models.aae import AAE
 
 
@@ -28,7 +31,7 @@ def test_content_loss_mixes_two_errors(images, compare):
     see = {"reconstruction": lambda x: model.decoder(model.encoder(x)), "feature": model.encoder}[compare]
     content = ((see(prediction) - see(batch["target"])) ** 2).mean()
     pixel = ((prediction - batch["target"]) ** 2).mean()
-    assert float(terms["loss"]) == pytest.approx(float(0.25 * content + 0.75 * pixel), rel=1e-5)
+    assert float(terms["loss"].detach()) == pytest.approx(float((0.25 * content + 0.75 * pixel).detach()), rel=1e-5)
 
 
 def test_content_loss_trains_the_image_and_not_the_autoencoder(images):
@@ -39,3 +42,36 @@ def test_content_loss_trains_the_image_and_not_the_autoencoder(images):
     assert prediction.grad.abs().sum() > 0
     assert all(not p.requires_grad for p in loss._autoencoder[0].parameters())
     assert not list(loss.parameters())  # nothing for the optimizer or the checkpoint
+
+
+def test_charbonnier_lies_between_l1_and_l1_plus_epsilon(images):
+    prediction, batch = images
+    l1 = float((prediction - batch["target"]).abs().mean().detach())
+    value = float(Charbonnier(0.01)(prediction, batch)["loss"].detach())
+    assert l1 < value < l1 + 0.01
+    assert float(L1()(prediction, batch)["loss"].detach()) == pytest.approx(l1)
+
+
+def test_chi_squared_of_the_truth_is_one(tiny):
+    """Against the observed image the expectation has a reduced chi-squared of 1: the noise model is right."""
+    from lenssr.build import build_data
+    from lenssr.config import compose, plain
+
+    data = build_data(plain(compose(["model=rdn", *tiny, "scale.dataset={train: 3, validation: 3, test: 90}"])))
+    values = [float(ChiSquared()(batch["truth"], batch)["loss"]) for batch in data.test_dataloader()]
+    assert sum(values) / len(values) == pytest.approx(1.0, abs=0.015)
+
+
+def test_chi_squared_needs_a_noise_model(images):
+    with pytest.raises(ConfigError, match="use loss=mse"):
+        ChiSquared()(*images)
+
+
+def test_combined_losses_add_up(images):
+    prediction, batch = images
+    loss = Combined({"a": {"weight": 2.0, "loss": MSE()}, "b": {"weight": 0.5, "loss": L1()}, "c": None})
+    d = (prediction - batch["target"]).detach()
+    expected = 2 * d.square().mean() + 0.5 * d.abs().mean()
+    assert float(loss(prediction, batch)["loss"].detach()) == pytest.approx(float(expected), rel=1e-5)
+    with pytest.raises(ValueError, match="terms is empty"):
+        Combined({"a": None})
