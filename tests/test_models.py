@@ -29,6 +29,43 @@ def test_parameter_counts_are_the_reports(name, parameters):
     assert count(shipped(name)) == parameters
 
 
+@pytest.mark.parametrize(
+    ("name", "published", "uncounted"),
+    [
+        ("swinir", 878_000, 24 * 225 * 6),  # the paper leaves the position-bias tables out
+        ("safmn", 228_000, 0),
+    ],
+)
+def test_parameter_counts_are_the_papers(name, published, uncounted):
+    """The papers' networks have three colours in and out; the difference is their first and last convolution's."""
+    model = shipped(name)
+    features = model.head.out_channels
+    colours = 2 * 9 * features + 2 * 4 * (9 * features + 1)
+    assert count(model) - uncounted + colours == pytest.approx(published, abs=500)
+
+
+def test_windows_of_swinir_are_cut_and_joined_as_torch_unfolds():
+    from lenssr.models.swinir import _join, _split
+
+    x = torch.rand(2, 8, 12, 3)
+    windows = _split(x, 4)
+    unfolded = torch.nn.functional.unfold(x.permute(0, 3, 1, 2), 4, stride=4)  # (B, C * 16, windows)
+    assert torch.equal(windows.view(2, 6, 16, 3), unfolded.view(2, 3, 16, 6).permute(0, 3, 2, 1))
+    assert torch.equal(_join(windows, 4, 8, 12), x)
+
+
+def test_shifted_windows_do_not_see_across_the_edge():
+    """Rolling joins the left and the right edge; the mask must part them again."""
+    model = shipped("swinir", *SMALL["swinir"]).eval().double()
+    image = torch.rand(1, 1, 24, 24, dtype=torch.float64)
+    other = image.clone()
+    other[..., -1] += 1  # the far edge of the input
+    with torch.no_grad():
+        change = (model(other) - model(image)).abs().sum(dim=(0, 1, 2))
+    assert change[-2:].max() > 0
+    assert change[: 2 * 8].max() == 0  # far beyond two windows and the convolutions
+
+
 def test_autoencoder_parameter_counts_are_the_reports():
     model = shipped("aae", "loader.patch=150")
     parts = [count(part) for part in (model.encoder, model.decoder, model.discriminator)]
@@ -46,6 +83,8 @@ SMALL = {
     "hybrid_fsrcnn_2": ["model.lifted=2", "model.expanded=4", "model.mappings=1", "model.refine=[[4,3],[1,3]]"],
     "equivariant_fsrcnn": ["model.lifted=2", "model.expanded=4", "model.mappings=1"],
     "equivariant_fsrcnn_original": ["model.lifted=2", "model.expanded=4", "model.mappings=1"],
+    "swinir": ["model.features=8", "model.heads=2", "model.depths=[2]", "model.window=4"],
+    "safmn": ["model.features=8", "model.blocks=1"],
     "bilinear": [],
     "bicubic": [],
 }
