@@ -1,0 +1,89 @@
+"""The README's commands are the ones that run, and what it says of the code is so."""
+
+import re
+import shlex
+import sys
+
+import pytest
+import yaml
+from lenssr.config import CONFIGS
+
+from conftest import ROOT, TINY, TINY_RDN, TINY_STAGE
+
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.S)
+COMMANDS = [
+    line.split("  #")[0].strip()
+    for language, block in BLOCKS
+    for line in block.splitlines()
+    if language == "bash" and line.startswith("python train.py")
+]
+
+
+def test_the_main_job_is_there_literally():
+    assert "python train.py model=rdn loss=mse_aae" in COMMANDS
+    makefile = (ROOT / "Makefile").read_text()
+    assert "train.py model=rdn loss=mse_aae" in makefile
+    assert "make test" in (ROOT / ".ci" / "run").read_text() and "make test" in README
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_runs(command, cli, outputs, tmp_path):
+    arguments = shlex.split(command)[2:]
+    if "folder" in command:
+        from test_configs import write_files
+
+        write_files(tmp_path / "files")
+        arguments = [a for a in arguments if "source.root" not in a] + [f"dataset.source.root={tmp_path / 'files'}"]
+    if "scale=report" in command:
+        arguments.append("loader.patch=48")
+    code, out, err = cli(*arguments, *smaller(arguments), outputs)
+    assert code == 0, err
+    assert str(tmp_path / "outputs" / "runs") in out
+
+
+def smaller(arguments):
+    model = next((a.split("=")[1] for a in arguments if a.startswith("model=")), "rdn")
+    tiny = [o for o in TINY if not o.startswith("loader.patch") or "scale=report" not in arguments]
+    return [*tiny, *{"rdn": TINY_RDN, "aae": ["model.latent=8"]}.get(model, []), *TINY_STAGE]
+
+
+def test_a_newcomer_adds_a_model_with_one_python_and_one_yaml_file(tmp_path, monkeypatch, cli, outputs):
+    """The README's own two files, in a copy of the configs and a package of their own."""
+    import shutil
+
+    python = next(block for language, block in BLOCKS if language == "python" and "class Mine" in block)
+    text = next(block for language, block in BLOCKS if language == "yaml" and "name: mine" in block)
+    package = tmp_path / "theirs"
+    package.mkdir()
+    (package / "mine.py").write_text(python)
+    configs = tmp_path / "configs"
+    shutil.copytree(CONFIGS, configs)
+    (configs / "model" / "mine.yaml").write_text(text.replace("lenssr.models.mine", "mine"))
+    monkeypatch.syspath_prepend(str(package))
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    for module in ("lenssr.config", "lenssr.train"):
+        monkeypatch.setattr(f"{module}.CONFIGS", configs)
+    from lenssr import overrides
+
+    overrides._groups.cache_clear()
+    try:
+        code, out, err = cli("model=mine", *TINY, outputs)
+        assert code == 0, err
+        assert "mine" in out
+        code, _, err = cli("model=mine", "model.widht=3", *TINY, outputs)
+        assert code == 2 and "'width'" in err
+    finally:
+        overrides._groups.cache_clear()
+
+
+def test_the_groups_table_names_what_is_there():
+    for path in CONFIGS.glob("model/*.yaml"):
+        assert f"`{path.stem}`" in README, path.stem
+    for path in CONFIGS.glob("loss/*.yaml"):
+        assert f"`{path.stem}`" in README, path.stem
+
+
+def test_every_yaml_has_a_target_or_values_alone():
+    for path in CONFIGS.rglob("*.yaml"):
+        assert isinstance(yaml.safe_load(path.read_text()), dict), path
