@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:  # torch, Lightning and lenstronomy take seconds to import; --help shall not wait for them
     import numpy as np
-    from lenssr.data.lensing import Instrument
     from torch import Tensor, nn
+
+    from lenssr.data.lensing import Instrument
 
 SIMULATION_TARGETS = {"no_sub": 3.0, "cdm": 2.5, "axion": 3.5}  # times lenstronomy's rate
 OVERHEAD_TARGET = 0.05
@@ -146,6 +147,7 @@ def lenstronomy_image(row: dict[str, Any], camera: Instrument) -> np.ndarray:
 def simulation(size: Size, folder: Path) -> list[Row]:
     """Noise-free images of 150 px: lenssr against lenstronomy, objects rebuilt for every image."""
     import numpy as np
+
     from lenssr.build import build_data
     from lenssr.data.parameters import sample
     from lenssr.data.simulate import simulate
@@ -184,6 +186,7 @@ def reading(size: Size, folder: Path) -> list[Row]:
     """Random batches of whole images, page cache warm: the memory-mapped set against a .npy file an image."""
     import numpy as np
     import torch
+
     from lenssr.build import build_data
     from lenssr.data.observe import Window
 
@@ -244,6 +247,7 @@ class _Stopwatch:
 def project_training(config: dict[str, Any], watch: _Stopwatch) -> nn.Module:
     """Train with the project's trainer, callbacks, logger and checkpoint."""
     import pytorch_lightning as pl
+
     from lenssr.build import build_data, build_task, build_trainer
     from lenssr.runs import Run
 
@@ -263,6 +267,7 @@ def bare_training(config: dict[str, Any], watch: _Stopwatch) -> nn.Module:
     """Train with PyTorch alone on the same batches, from the same weights, by the same rule."""
     import torch
     import torch.nn.functional as F
+
     from lenssr.build import build_data, build_model
 
     wanted = config["optimizer"]
@@ -330,6 +335,7 @@ def _show(title: str, rows: list[Row]) -> None:
 
 def _surroundings(folder: Path) -> dict[str, Any]:
     import psutil
+
     from lenssr.provenance import Provenance
 
     provenance = Provenance(folder / "provenance.json")

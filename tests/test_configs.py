@@ -3,12 +3,12 @@
 import itertools
 
 import pytest
+from conftest import TINY_RDN, TINY_STAGE
+from test_models import SMALL
+
 from lenssr.config import CONFIGS, compose, plain
 from lenssr.schema import validate
 from lenssr.train import train
-
-from conftest import TINY_RDN, TINY_STAGE
-from test_models import SMALL
 
 # what a choice needs beside itself to be small or to exist at all
 _MORE = {

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-
 from test_models import SMALL, shipped
 
 DIHEDRAL = [(quarters, mirror) for quarters in range(4) for mirror in (False, True)]

@@ -1,6 +1,7 @@
 """Run identity: what changes a result changes the hash, and nothing else does."""
 
 import pytest
+
 from lenssr.config import compose, plain
 from lenssr.runs import Run
 from lenssr.stages import identify

@@ -9,7 +9,6 @@ import time
 
 import pytest
 import torch
-
 from conftest import ROOT, TINY, TINY_RDN, TINY_STAGE
 
 COMMAND = [sys.executable, "train.py", "model=rdn", "loss=mse_aae", *TINY, *TINY_RDN, *TINY_STAGE]

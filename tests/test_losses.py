@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from lenssr.errors import ConfigError
 from lenssr.losses.combined import Combined
 from lenssr.losses.content import ContentLoss

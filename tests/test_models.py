@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from lenssr.build import build_model
 from lenssr.config import compose, plain
 from lenssr.models.aae import AAE

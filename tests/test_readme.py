@@ -6,9 +6,9 @@ import sys
 
 import pytest
 import yaml
-from lenssr.config import CONFIGS
-
 from conftest import ROOT, TINY, TINY_RDN, TINY_STAGE
+
+from lenssr.config import CONFIGS
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.S)

@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 import pytorch_lightning as pl
 import torch
+from conftest import ROOT, TINY, TINY_RDN, TINY_STAGE
+
 from lenssr.config import compose
 from lenssr.errors import Interrupted, RunError
 from lenssr.stages import load_run
 from lenssr.train import train
-
-from conftest import ROOT, TINY, TINY_RDN, TINY_STAGE
 
 
 def run(*overrides):

@@ -23,7 +23,7 @@ from lenssr.progress import track
 
 __all__ = ["SimulatedSource", "as_tensors", "simulate"]
 
-_CHUNK = {"cpu": 8, "cuda": 256}
+_RAYS = {"cpu": 16, "cuda": 256}  # images at once for one ray a pixel; a CPU's share shall stay in its cache
 
 
 def as_tensors(
@@ -50,7 +50,8 @@ def simulate(
 
     Images of one class are rendered together, so that no_sub images do not pay for the 100 masses of a vortex.
     """
-    size = chunk or _CHUNK.get(torch.device(device).type, 8)
+    kind = torch.device(device).type
+    size = chunk or (_RAYS["cuda"] if kind == "cuda" else max(1, _RAYS["cpu"] // instrument.supersampling**2))
     block = size * max(1, table["class"].nunique())
     for start in range(0, len(table), block):
         rows = table.iloc[start : start + block]
