@@ -1,6 +1,7 @@
 """The shipped set reproduces the 2023 report: 24.78 dB for bilinear interpolation, under a ceiling of 30.4 dB."""
 
 import pytest
+
 from lenssr.build import build_data, build_task
 from lenssr.config import compose, plain
 from lenssr.metrics.evaluation import evaluate

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from helpers import physics
+
 from lenssr.data.detector import Detector, bin_sum
 from lenssr.data.observe import Address, BinnedExposure, TwoExposures, Window
 from lenssr.errors import ConfigError
-
-from helpers import physics
 
 BOTH = ["gaussian_and_poisson", "poisson"]
 SIZE = 24

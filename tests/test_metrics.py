@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers import CLASSES, EXPOSURE, physics
+from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
+
 from lenssr.data.lensing import Instrument
 from lenssr.data.parameters import sample
 from lenssr.data.simulate import simulate
 from lenssr.metrics import mse, psnr, scores, ssim
-from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
-
-from helpers import CLASSES, EXPOSURE, physics
 
 RNG = np.random.default_rng(0)
 FLAT = RNG.normal(0.5, 1e-6, (48, 48))

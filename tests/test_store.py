@@ -7,12 +7,12 @@ import os
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import CLASSES, EXPOSURE, physics
+
 from lenssr.data.simulate import SimulatedSource
 from lenssr.data.store import FORMAT, SetWriter, open_set
 from lenssr.errors import DataError, RunError
 from lenssr.files import read_json, whole_file, whole_folder, write_json
-
-from helpers import CLASSES, EXPOSURE, physics
 
 IMAGES = np.random.default_rng(0).random((5, 6, 6)).astype(np.float32)
 TABLE = pd.DataFrame(
@@ -101,17 +101,14 @@ def test_a_missing_manifest_or_folder(folder, tmp_path):
     assert_refused(tmp_path / "nowhere", tmp_path / "nowhere" / "manifest.json")
 
 
-_UNCHECKED = pytest.mark.xfail(strict=True, reason="open_set trusts the types inside the manifest")
-
-
 @pytest.mark.parametrize(
     "change",
     [
         {"splits": {"train": None}},
         {"splits": {"train": {"files": {}}}},
-        pytest.param({"splits": []}, marks=_UNCHECKED),
-        pytest.param({"splits": {"train": {"files": {"images.npy": {}}}}}, marks=_UNCHECKED),
-        pytest.param({"unit": None}, marks=_UNCHECKED),
+        {"splits": []},
+        {"splits": {"train": {"files": {"images.npy": {}}}}},
+        {"unit": None},
     ],
     ids=str,
 )

@@ -38,10 +38,16 @@ def read_image(path: Path, size: int) -> tuple[np.ndarray, float]:
         if array.size != 2:
             raise ValueError(f"an object array of {array.size} entries, where [image, mass] was expected")
         image, value = array.ravel()
-        array, mass = np.asarray(image), float(np.asarray(value))
+        array = np.asarray(image)
+        try:
+            mass = float(np.asarray(value))
+        except (TypeError, ValueError):
+            raise ValueError("the second entry of [image, mass] is no number") from None
         # published files hold m / eV; some hold its logarithm
         mass = float(np.log10(mass)) if mass > 0 else mass
     image = _band(array)
+    if image.dtype.kind not in "biuf":
+        raise ValueError(f"pixels of type {image.dtype}, where real numbers were expected")
     if image.size == 0:
         raise ValueError("empty")
     if image.shape != (size, size):

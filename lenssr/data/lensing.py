@@ -113,7 +113,8 @@ def add_point_masses_(ax: Tensor, ay: Tensor, axis: Tensor, px: Tensor, py: Tens
     weight = torch.empty_like(ax)
     dx, dy = axis - px.unsqueeze(-1), axis - py.unsqueeze(-1)  # (B, K, N)
     inverse = theta.square().clamp(min=1e-30).reciprocal().unsqueeze(-1)
-    x2, y2 = dx.square() * inverse, dy.square() * inverse
+    # 1e-20: the deflection of a ray that meets a mass, or the padding, is 0 and not 0 * inf
+    x2, y2 = dx.square() * inverse, dy.square() * inverse + 1e-20
     for k in range(px.shape[1]):
         torch.add(x2[:, k].unsqueeze(1), y2[:, k].unsqueeze(2), out=weight)
         weight.reciprocal_()

@@ -128,6 +128,8 @@ def _one(physics: Mapping[str, Any], exposure_time: Any, name: str, rng: np.rand
     if name not in _SUBSTRUCTURE:
         raise ConfigError(f"There is no class '{name}'. {did_you_mean(name, _SUBSTRUCTURE)}")
     extra, points = _SUBSTRUCTURE[name](physics, rng)
+    points[0] += macro["x"]  # substructure is the lens's, wherever that lies
+    points[1] += macro["y"]
     row.update(extra)
     row.update(zip(_SUBHALO_COLUMNS, points, strict=True))
     return row

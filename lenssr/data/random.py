@@ -67,7 +67,7 @@ def poisson(rate: Tensor, word: Tensor) -> Tensor:
     w = normal(word).expand_as(rate)
     root = rate.clamp(min=_SUMMATION_LIMIT).sqrt()
     large = rate + root * w + (2.0 + w * w) / 6.0 - w * (2.0 + w * w) / (72.0 * root)
-    out = large.floor_()
+    out = large.floor_().clamp_(min=0)  # far in the lower tail the expansion falls below zero
     small = rate < _SUMMATION_LIMIT
     out[small] = _poisson_by_summation(rate[small], u[small])
     return out

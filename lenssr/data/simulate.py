@@ -52,14 +52,20 @@ def simulate(
     """
     kind = torch.device(device).type
     size = chunk or (_RAYS["cuda"] if kind == "cuda" else max(1, _RAYS["cpu"] // instrument.supersampling**2))
-    block = size * max(1, table["class"].nunique())
+    names = table["class"].unique()
+    # tensors of a class are made once: pandas costs more than rendering where a chunk is small
+    places = {name: np.flatnonzero(table["class"] == name) for name in names}
+    tensors = {name: as_tensors(table.iloc[places[name]], device) for name in names}
+    block = size * max(1, len(names))
     for start in range(0, len(table), block):
-        rows = table.iloc[start : start + block]
-        images = np.empty((len(rows), instrument.image_size, instrument.image_size), np.float32)
-        for name in rows["class"].unique():
-            members = np.flatnonzero(rows["class"] == name)
-            tensors = as_tensors(rows.iloc[members], device)
-            images[members] = render(tensors, instrument).cpu().numpy()
+        stop = min(start + block, len(table))
+        images = np.empty((stop - start, instrument.image_size, instrument.image_size), np.float32)
+        for name in names:
+            first, last = np.searchsorted(places[name], (start, stop))
+            for low in range(first, last, size):
+                part = slice(low, min(low + size, last))
+                drawn = render({key: value[part] for key, value in tensors[name].items()}, instrument)
+                images[places[name][part] - start] = drawn.cpu().numpy()
         yield images
 
 

@@ -117,33 +117,37 @@ def open_set(folder: Path, verify: bool = False) -> dict[str, ImageSet]:
         raise DataError(f"The manifest {path} is missing or corrupt. {_mend(folder)}")
     if manifest["format"] != FORMAT:
         raise DataError(f"{folder} has format {manifest['format']}, this version reads {FORMAT}. {_mend(folder)}")
+    try:
+        numbers = {key: float(manifest[key]) for key in ("pixel_scale", "unit")}
+        entries = manifest["splits"].items()
+    except (AttributeError, TypeError, ValueError):
+        raise DataError(f"The manifest {path} is corrupt. {_mend(folder)}") from None
     checksum = hashlib.sha256(path.read_bytes()).hexdigest()
     return {
         split: ImageSet(
             images=_open_array(folder, split, entry, verify),
             parameters=_open_table(folder, split, entry, verify),
-            pixel_scale=float(manifest["pixel_scale"]),
-            unit=float(manifest["unit"]),
+            **numbers,
             noise_free=bool(manifest["noise_free"]),
             checksum=checksum,
             folder=folder,
         )
-        for split, entry in manifest["splits"].items()
+        for split, entry in entries
     }
 
 
 def _checked(folder: Path, split: str, entry: Any, name: str, verify: bool) -> Path:
     path = folder / split / name
     try:
-        expected = entry["files"][name]
+        length, sha256 = (entry["files"][name][key] for key in ("bytes", "sha256"))
         size = path.stat().st_size
     except FileNotFoundError:
         raise DataError(f"{path} is missing. {_mend(folder)}") from None
     except (KeyError, TypeError):
         raise DataError(f"The manifest {folder / 'manifest.json'} is corrupt. {_mend(folder)}") from None
-    if size != expected["bytes"]:
-        raise DataError(f"{path} is truncated or altered: {size} bytes, {expected['bytes']} expected. {_mend(folder)}")
-    if verify and _fingerprint(path)["sha256"] != expected["sha256"]:
+    if size != length:
+        raise DataError(f"{path} is truncated or altered: {size} bytes, {length} expected. {_mend(folder)}")
+    if verify and _fingerprint(path)["sha256"] != sha256:
         raise DataError(f"{path} is not what was written: its checksum differs. {_mend(folder)}")
     return path
 
