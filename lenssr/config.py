@@ -18,7 +18,9 @@ from lenssr.errors import ConfigError, LensSRError, did_you_mean
 
 __all__ = ["CONFIGS", "compose", "identity", "instantiate", "plain", "select", "stage_nodes"]
 
-CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+# beside the package in a checkout, inside it where it was built and installed
+_PACKAGE = Path(__file__).resolve().parent
+CONFIGS = next(p for p in (_PACKAGE.parent / "configs", _PACKAGE / "configs") if (p / "train.yaml").is_file())
 
 # What cannot change a result. Anything not listed here is part of a run's identity, new keys included.
 NOT_IDENTITY = (

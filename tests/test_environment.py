@@ -31,3 +31,10 @@ def test_every_dependency_is_pinned_in_the_constraints():
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pinned = {line.split("==")[0].lower() for line in lines if "==" in line}
     assert wanted <= pinned
+
+
+def test_every_package_is_built():
+    """setuptools takes the list as it is; a folder that is not in it would be missing from an installation."""
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    found = {".".join(p.parent.relative_to(ROOT).parts) for p in (ROOT / "lenssr").rglob("*.py")}
+    assert set(setuptools["packages"]) == {p for p in found if "__pycache__" not in p} | {"lenssr.configs"}
