@@ -13,10 +13,11 @@ from lenssr.data import LensDataModule
 from lenssr.errors import RunError
 from lenssr.files import disk_errors, whole_file
 from lenssr.metrics.evaluation import Evaluation, evaluate
+from lenssr.metrics.physics import equivariance_error
 from lenssr.progress import say
 from lenssr.provenance import Provenance
 from lenssr.runs import Run, RunResult
-from lenssr.tasks import Task
+from lenssr.tasks import SuperResolution, Task
 
 __all__ = ["execute", "test"]
 
@@ -69,7 +70,8 @@ def test(task: Task, data: LensDataModule, device: torch.device, split: str = "t
     task.to(device).eval()
     batches = data.evaluation(split, device)
     name = type(task.model).__name__
-    return evaluate(task.predict, batches, len(data.sets[split]), task.references, f"testing {name}")
+    images = data.sets[split]
+    return evaluate(task.predict, batches, len(images), task.references, f"testing {name}", images.pixel_scale)
 
 
 def _record(run: Run, task: Task, data: LensDataModule, found: Evaluation, trainer: pl.Trainer) -> dict[str, Any]:
@@ -81,6 +83,8 @@ def _record(run: Run, task: Task, data: LensDataModule, found: Evaluation, train
         table.to_parquet(temporary, index=False)
     pictures = [comparison(found.example, run, data), loss_curve(run) if task.trains else None]
     _show_pictures(trainer, [picture for picture in pictures if picture])
+    with whole_file(run.file("spectrum.parquet")) as temporary:
+        found.spectrum.to_parquet(temporary, index=False)
     summary = found.summary()
     _log_summary(trainer, summary.get("prediction", {}))
     return {
@@ -89,11 +93,23 @@ def _record(run: Run, task: Task, data: LensDataModule, found: Evaluation, train
         "target": data.target,
         "unit": data.unit,
         "parameters": sum(p.numel() for p in task.model.parameters() if p.requires_grad),
+        "seconds_per_image": found.seconds_per_image,
+        "equivariance_error": _equivariance(task, data, trainer.strategy.root_device),
         "definitions": "report: against the noisy HR image; truth: against its noise-free expectation; both min-max "
         "scaled by the HR image; PSNR (data range 1) and SSIM (7x7 uniform, data range 1) averaged over images; "
-        "ssim_original: data range of the prediction, as the 2023 report",
+        "ssim_original: data range of the prediction, as the 2023 report; physics (against the truth): flux_error, "
+        "relative; ring_error, arcsec; chi2, reduced, of the HR image about the prediction; power_ratio, in the octave "
+        "below the LR Nyquist frequency",
         "scores": summary,
     }
+
+
+@torch.inference_mode()
+def _equivariance(task: Task, data: LensDataModule, device: torch.device) -> float | None:
+    """Return the equivariance error on the first test images; None for a task that maps no LR image."""
+    if not isinstance(task, SuperResolution):
+        return None
+    return equivariance_error(task.model, next(iter(data.evaluation("test", device)))["lr"])
 
 
 def _lists(parameters: Any) -> list[str]:

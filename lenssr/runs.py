@@ -7,6 +7,7 @@
     provenance.json      commit, versions, hardware, argv, durations, peak memory, data
     metrics.json         scores under both protocols, with ceiling and baseline
     per_image.parquet    the same for every test image
+    spectrum.parquet     mean power by spatial frequency
     checkpoints/         best.ckpt, last.ckpt; read them with torch.load(weights_only=True)
     logs/                a metrics.csv for every attempt
     figures/             loss_curve.png, comparison.png

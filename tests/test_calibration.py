@@ -15,7 +15,7 @@ def table(folder, count):
         )
     )
     task, data = build_task(config), build_data(config)
-    found = evaluate(task.predict, data.evaluation("test"), count, ("ceiling",), "calibration")
+    found = evaluate(task.predict, data.evaluation("test"), count, ("ceiling",), "calibration", 0.05)
     assert len(found.per_image) == count
     means = {who: {score: value["mean"] for score, value in row.items()} for who, row in found.summary().items()}
     for who, row in means.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lenssr.data.batches import Batch
+from lenssr.metrics import physics
 from lenssr.metrics.protocols import scores
 from lenssr.progress import track
 
@@ -26,10 +28,14 @@ class Evaluation:
     Attributes:
         per_image: a row an image: ``index`` and ``<who>/<protocol>/<score>``.
         example: images of one sample by name, (H, W) arrays in the set's unit, for pictures.
+        spectrum: mean power by spatial frequency: ``cycles_per_arcsec``, and a column for each of who and ``truth``.
+        seconds_per_image: that the prediction takes; the first batch, which warms up, is left out where it can be.
     """
 
     per_image: pd.DataFrame
     example: dict[str, np.ndarray]
+    spectrum: pd.DataFrame
+    seconds_per_image: float
 
     def summary(self) -> dict[str, dict[str, dict[str, float]]]:
         """Return who -> ``protocol/score`` -> mean and standard deviation over the images."""
@@ -64,6 +70,7 @@ def evaluate(
     count: int,
     references: tuple[str, ...],
     title: str,
+    pixel_scale: float,
 ) -> Evaluation:
     """Score a split.
 
@@ -73,23 +80,84 @@ def evaluate(
         count: images in it, for the progress bar.
         references: of ``bilinear`` and ``ceiling``, those to score beside the prediction.
         title: of the progress bar.
+        pixel_scale: of the HR images, in arcsec.
     """
     rows: list[pd.DataFrame] = []
     example: dict[str, np.ndarray] = {}
+    spectrum, watch = _Spectrum(pixel_scale), _Stopwatch()
     with track(title, count, "images") as advance:
         for batch in batches:
             columns: dict[str, Any] = {"index": batch["index"].cpu().numpy()}
-            images = {"prediction": predict(batch), **{name: _REFERENCES[name](batch) for name in references}}
-            truth = batch["truth"][:, 0] if "truth" in batch else None
+            images = {"prediction": watch(predict, batch), **{name: _REFERENCES[name](batch) for name in references}}
             for who, image in images.items():
                 if image is not None:
-                    found = scores(image[:, 0], batch["hr"][:, 0], truth)
+                    found = _scores(image[:, 0], batch, pixel_scale)
                     columns.update({f"{who}/{name}": value.cpu().numpy() for name, value in found.items()})
             rows.append(pd.DataFrame(columns))
-            if not example:
-                example = _example(batch, images)
+            spectrum.add(images, batch)
+            example = example or _example(batch, images)
             advance(len(batch["index"]))
-    return Evaluation(pd.concat(rows, ignore_index=True), example)
+    return Evaluation(pd.concat(rows, ignore_index=True), example, spectrum.table(), watch.seconds_per_image())
+
+
+def _scores(image: Tensor, batch: Batch, pixel_scale: float) -> dict[str, Tensor]:
+    """Return the scores of both protocols, and the physics where the truth is known."""
+    hr = batch["hr"][:, 0]
+    if "truth" not in batch:
+        return scores(image, hr, None)
+    truth = batch["truth"][:, 0]
+    return {
+        **scores(image, hr, truth),
+        "physics/flux_error": physics.flux_error(image, truth),
+        "physics/ring_error": (physics.ring_radius(image, pixel_scale) - physics.ring_radius(truth, pixel_scale)).abs(),
+        "physics/chi2": physics.chi_squared(image, hr, batch["variance"][:, 0]),
+        "physics/power_ratio": physics.power_ratio(image, truth, hr.shape[-1] // batch["lr"].shape[-1]),
+    }
+
+
+class _Spectrum:
+    """Sums power spectra over batches."""
+
+    def __init__(self, pixel_scale: float) -> None:
+        self.pixel_scale = pixel_scale
+        self.sums: dict[str, Tensor] = {}
+        self.count = 0
+        self.size = 0
+
+    def add(self, images: dict[str, Tensor | None], batch: Batch) -> None:
+        """Add a batch."""
+        self.count += len(batch["index"])
+        self.size = batch["hr"].shape[-1]
+        for name, image in {**images, "hr": batch["hr"]}.items():
+            if image is not None:
+                power = physics.radial_power(image[:, 0]).sum(0).cpu()
+                self.sums[name] = self.sums[name] + power if name in self.sums else power
+
+    def table(self) -> pd.DataFrame:
+        """Return the mean power of each kind of image by frequency."""
+        frequency = np.arange(1, self.size // 2 + 1) / (self.size * self.pixel_scale)
+        means = {("truth" if name == "ceiling" else name): v.numpy() / self.count for name, v in self.sums.items()}
+        return pd.DataFrame({"cycles_per_arcsec": frequency, **means})
+
+
+class _Stopwatch:
+    """Times predictions, the device's queue included."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[float, int]] = []
+
+    def __call__(self, predict: Callable[[Batch], Tensor], batch: Batch) -> Tensor:
+        start = time.perf_counter()
+        image = predict(batch)
+        if image.is_cuda:
+            torch.cuda.synchronize(image.device)
+        self.batches.append((time.perf_counter() - start, len(image)))
+        return image
+
+    def seconds_per_image(self) -> float:
+        """Return the mean, without the first batch if there are others."""
+        timed = self.batches[1:] or self.batches
+        return sum(seconds for seconds, _ in timed) / sum(count for _, count in timed)
 
 
 def _example(batch: Batch, images: dict[str, Tensor | None]) -> dict[str, np.ndarray]:
