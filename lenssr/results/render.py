@@ -1,0 +1,141 @@
+"""A table as Markdown, LaTeX (booktabs) or HTML: one list of lines, three ways to write them."""
+
+from __future__ import annotations
+
+import html
+from itertools import groupby
+
+from lenssr.results.tables import Cell, Column, Table
+
+__all__ = ["to_html", "to_latex", "to_markdown"]
+
+LEGEND = (
+    "mean ± standard deviation over seeds. Bold: better than every other row, by a Wilcoxon signed-rank test over the "
+    "test images (scores averaged over seeds first, Holm-corrected, 5 %) and by more than the seeds' spread; ≈: tied "
+    "with the best; ↑ ↓: better, worse than the baseline by the same rule; in brackets: the 2023 report."
+)
+_ARROWS = {"better": "↑", "worse": "↓"}
+
+
+def _number(value: float, decimals: int) -> str:
+    return f"{value:.{decimals}f}"
+
+
+def _plain(cell: Cell | None, column: Column) -> str:
+    """Return a cell without emphasis."""
+    if cell is None:
+        return "–"
+    text = _number(cell.mean, column.decimals)
+    if cell.std is not None:
+        text += f" ± {_number(cell.std, column.decimals)}"
+    if cell.mark == "tie":
+        text = f"≈ {text}"
+    text += f" {_ARROWS[cell.against_baseline]}" if cell.against_baseline in _ARROWS else ""
+    if cell.published is not None:
+        text += f" [{_number(cell.published, column.decimals)}]"
+    return text
+
+
+def _lines(table: Table, bold: tuple[str, str]) -> list[list[str]]:
+    """Return the body: label, parameters, cells."""
+    lines = []
+    for row in table.rows:
+        cells = []
+        for column in table.columns:
+            cell = row.cells.get(column.key)
+            text = _plain(cell, column)
+            cells.append(f"{bold[0]}{text}{bold[1]}" if cell and cell.mark == "best" else text)
+        label = row.label + (" (baseline)" if row.label == table.baseline else "")
+        lines.append([label, f"{row.parameters:,}" if row.parameters else "–", *cells])
+    return lines
+
+
+def _notes(table: Table) -> list[str]:
+    seeds = max((len(row.results) for row in table.rows), default=0)
+    images = next((row.results[0].metrics["images"] for row in table.rows if row.results), 0)
+    return [f"{table.caption} {images} test images, {seeds} seeds; {LEGEND}"]
+
+
+def to_markdown(table: Table) -> str:
+    """Return the table in Markdown, with the commands that fill its gaps."""
+    headings = ["", "parameters", *(f"{column.group}<br>{column.label}" for column in table.columns)]
+    rows = [headings, ["---", *["---:"] * (len(headings) - 1)], *_lines(table, ("**", "**"))]
+    text = [f"## {table.title}", "", *("| " + " | ".join(row) + " |" for row in rows), "", *_notes(table)]
+    if table.missing:
+        text += ["", f"Missing: {len(table.missing)} runs. They are filled by", "", "```bash", *table.missing, "```"]
+    return "\n".join(text) + "\n"
+
+
+_LATEX = {"±": r"$\pm$", "≈": r"$\approx$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "–": "--", "%": r"\%", "_": r"\_"}
+
+
+def _latex(text: str) -> str:
+    for symbol, command in {"χ²": r"$\chi^2$", "×": r"$\times$", "−": "$-$", "&": r"\&", **_LATEX}.items():
+        text = text.replace(symbol, command)
+    return text
+
+
+def to_latex(table: Table) -> str:
+    """Return the table for LaTeX with booktabs."""
+    groups = [(name, len(list(members))) for name, members in groupby(table.columns, key=lambda c: c.group)]
+    spans, first = [], 3
+    for _, width in groups:
+        spans.append(rf"\cmidrule(lr){{{first}-{first + width - 1}}}")
+        first += width
+    over = " & ".join(rf"\multicolumn{{{width}}}{{c}}{{{_latex(name)}}}" for name, width in groups)
+    body = [" & ".join(map(_latex, line)) + r" \\" for line in _lines(table, (r"\textbf{", "}"))]
+    return "\n".join(
+        [
+            "% needs \\usepackage{booktabs}",
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{_latex(table.title)}. {_latex(' '.join(_notes(table)))}}}",
+            rf"\label{{tab:{table.name}}}",
+            rf"\begin{{tabular}}{{lr{'r' * len(table.columns)}}}",
+            r"\toprule",
+            rf" & & {over} \\",
+            "".join(spans),
+            " & ".join(["", "parameters", *(_latex(column.label) for column in table.columns)]) + r" \\",
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+_STYLE = """body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem}
+.wide{overflow-x:auto}table{border-collapse:collapse}th,td{padding:.3rem .7rem;text-align:right;white-space:nowrap}
+th:first-child,td:first-child{text-align:left}thead{border-top:2px solid;border-bottom:1px solid}
+tbody{border-bottom:2px solid}pre{overflow-x:auto;background:#8881;padding:.7rem}"""
+
+
+def _section(table: Table) -> str:
+    groups = [(name, len(list(members))) for name, members in groupby(table.columns, key=lambda c: c.group)]
+    over = "".join(f'<th colspan="{width}">{html.escape(name)}</th>' for name, width in groups)
+    heads = "".join(f"<th>{html.escape(text)}</th>" for text in ["", "parameters", *(c.label for c in table.columns)])
+    body = []
+    for line in _lines(table, ("\0", "\1")):
+        cells = (html.escape(text).replace("\0", "<strong>").replace("\1", "</strong>") for text in line)
+        body.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+    gaps = ""
+    if table.missing:
+        commands = html.escape("\n".join(table.missing))
+        gaps = f"<p>Missing: {len(table.missing)} runs. They are filled by</p><pre>{commands}</pre>"
+    notes = "".join(f"<p>{html.escape(note)}</p>" for note in _notes(table))
+    return (
+        f"<section><h2>{html.escape(table.title)}</h2><div class=wide><table><thead><tr><th></th><th></th>{over}</tr>"
+        f"<tr>{heads}</tr></thead><tbody>{''.join(body)}</tbody></table></div>{notes}{gaps}</section>"
+    )
+
+
+def to_html(tables: list[Table], title: str = "Results") -> str:
+    """Return one page with all tables, complete in itself."""
+    return (
+        f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
+        f"<title>{html.escape(title)}</title><style>{_STYLE}</style><h1>{html.escape(title)}</h1>"
+        + "".join(map(_section, tables))
+        + "</html>\n"
+    )

@@ -1,0 +1,149 @@
+"""Tables: the right runs in the right cells, and gaps that name the command that fills them."""
+
+import json
+import re
+import shlex
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import TINY, TINY_RDN
+
+from lenssr.config import CONFIGS, compose, plain
+from lenssr.errors import ConfigError
+from lenssr.results import render, tables
+from lenssr.results.write import write
+from lenssr.runs import Run
+from lenssr.stages import identify
+
+
+def finished(overrides, scores, per_image, parameters=7):
+    """Write the folder of a finished run as training would leave it."""
+    config = plain(compose(overrides))
+    run = Run(config, identify(config))
+    run.begin()
+    pd.DataFrame({"index": range(len(per_image)), "prediction/report/psnr": per_image}).to_parquet(
+        run.file("per_image.parquet")
+    )
+    means = {key: {"mean": value, "std": 0.0} for key, value in scores.items()}
+    ceiling = {"report/psnr": {"mean": 30.4, "std": 0.0}}
+    run.finish(
+        {"images": len(per_image), "parameters": parameters, "scores": {"prediction": means, "ceiling": ceiling}}
+    )
+
+
+@pytest.fixture
+def filled(outputs):
+    """Fill three rows of table 1: RDN better than RCAN better than bilinear, the last without a third seed."""
+    rng = np.random.default_rng(0)
+    images = rng.normal(0, 0.4, 60)
+    common = ["sweep=residual_models", "loss=mse", outputs]
+    for model, level, seeds in (("rdn", 30.2, 3), ("rcan", 30.0, 3), ("bilinear", 24.8, 1)):
+        for seed in range(seeds):
+            per_image = level + images + 0.01 * seed + rng.normal(0, 0.02, 60)
+            finished([*common, f"model={model}", f"seed={seed}"], {"report/psnr": per_image.mean()}, per_image)
+    return outputs
+
+
+def row(table, label):
+    return next(r for r in table.rows if r.label == label)
+
+
+def test_cells_hold_mean_and_spread_over_seeds_beside_the_published_number(filled):
+    table = tables.build("residual_models", [filled])
+    cell = row(table, "RDN").cells["report/psnr"]
+    scores = [r.metrics["scores"]["prediction"]["report/psnr"]["mean"] for r in row(table, "RDN").results]
+    assert len(scores) == 3
+    assert cell.mean == pytest.approx(np.mean(scores)) and cell.std == pytest.approx(np.std(scores, ddof=1))
+    assert cell.published == 30.49815
+    assert row(table, tables.CEILING).cells["report/psnr"].mean == 30.4
+    assert row(table, "bilinear").cells["report/psnr"].std is None  # one run, whatever the seed
+
+
+def test_the_best_is_bold_only_where_it_is_better(filled, outputs):
+    table = tables.build("residual_models", [filled])
+    assert row(table, "RDN").cells["report/psnr"].mark == "best"
+    assert row(table, "RCAN").cells["report/psnr"].mark == ""
+    assert row(table, "RCAN").cells["report/psnr"].against_baseline == "better"
+    assert f"**{row(table, 'RDN').cells['report/psnr'].mean:.2f}" in render.to_markdown(table)
+
+
+def test_a_tie_is_said(outputs):
+    rng = np.random.default_rng(0)
+    for model in ("rdn", "rcan"):
+        for seed in range(3):
+            per_image = rng.normal(30, 0.4, 60)
+            overrides = ["sweep=residual_models", "loss=mse", outputs, f"model={model}", f"seed={seed}"]
+            finished(overrides, {"report/psnr": per_image.mean()}, per_image)
+    table = tables.build("residual_models", [outputs])
+    assert {row(table, label).cells["report/psnr"].mark for label in ("RDN", "RCAN")} == {"tie"}
+    text = render.to_markdown(table)
+    assert len(re.findall(r"≈ \d", text)) == 2 and "**" not in text.split("mean ±")[0]
+
+
+def test_gaps_name_the_command_that_fills_them(filled):
+    table = tables.build("residual_models", [filled])
+    command = next(c for c in table.missing if "model=edsr" in c and "seed=2" in c)
+    overrides = shlex.split(command)[2:]
+    config = plain(compose(overrides))
+    run = Run(config, identify(config))
+    run.begin()
+    finished(overrides, {"report/psnr": 30.0}, np.full(60, 30.0))
+    again = tables.build("residual_models", [filled])
+    assert command not in again.missing and len(again.missing) == len(table.missing) - 1
+
+
+def test_a_sweep_fills_its_table(cli, tmp_path, outputs):
+    """The table's rows are the sweep's jobs, run small and for real."""
+    small = [o for o in TINY if not o.startswith(("trainer.max", "trainer.val"))]
+    small += [*TINY_RDN, "trainer.max_steps=2", "trainer.validations=1", "scale.tables.batch_size=4", outputs]
+    code, _, err = cli("-m", "sweep=content_loss_rdn", "loss=mse", "seed=0,1", *small)
+    assert code == 0, err
+    table = tables.build("content_loss_rdn", small)
+    assert [len(r.results) for r in table.rows if r.ranked] == [2, 0]
+    cells = table.rows[0].cells
+    assert all(cells[column.key] is not None for column in table.columns)
+
+
+@pytest.mark.parametrize("name", tables.names())
+def test_sweep_and_table_name_the_same_runs(name):
+    from itertools import product
+
+    from omegaconf import OmegaConf
+
+    def hashes(jobs):
+        found = set()
+        for job in jobs:
+            config = plain(compose([f"sweep={name}", *job]))
+            found.add(Run(config, identify(config)).hash)
+        return found
+
+    parameters = OmegaConf.load(CONFIGS / "sweep" / f"{name}.yaml").hydra.sweeper.params
+    swept = [[f"{k}={v}" for k, v in zip(parameters, values, strict=True)]
+             for values in product(*(str(v).split(",") for v in parameters.values()))]  # fmt: skip
+    table = OmegaConf.load(CONFIGS / "table" / f"{name}.yaml")
+    rows = [[*table.overrides, *r.overrides, f"seed={s}"] for r in table.rows.values() for s in table.seeds]
+    assert hashes(swept) == hashes(rows)
+
+
+def test_the_three_formats_say_the_same(filled, tmp_path):
+    write(["residual_models"], [filled], tmp_path / "tables")
+    texts = {path.suffix: path.read_text() for path in (tmp_path / "tables").glob("residual_models.*")}
+    assert set(texts) == {".md", ".tex", ".html", ".csv"}
+    for suffix in (".md", ".tex", ".html"):
+        plain_text = texts[suffix].replace(r"$\pm$", "±")
+        assert len(re.findall(r"\d\d\.\d\d ± \d\.\d\d", plain_text)) == 2, suffix
+    assert texts[".tex"].count(r"\\") == 2 + len(tables.build("residual_models", [filled]).rows)
+    assert "http" not in texts[".html"]  # complete in itself
+    verdicts = pd.read_csv(tmp_path / "tables" / "residual_models.csv").set_index("row")["verdict"]
+    assert verdicts["RDN"] == "better"
+
+
+def test_an_unknown_table_is_named():
+    with pytest.raises(ConfigError, match="'residual_models'"):
+        tables.build("residual_model")
+
+
+def test_per_image_scores_are_json_free_of_nan(filled):
+    table = tables.build("residual_models", [filled])
+    json.dumps(table.comparisons.to_dict("records"), allow_nan=False)
