@@ -81,6 +81,15 @@ def test_a_tie_is_said(outputs):
     assert len(re.findall(r"≈ \d", text)) == 2 and "**" not in text.split("mean ±")[0]
 
 
+def test_one_seed_says_nothing_of_its_spread_and_is_not_ranked(outputs):
+    for model, level in (("rdn", 31.0), ("rcan", 30.0)):
+        per_image = np.linspace(level, level + 1, 60)
+        overrides = ["sweep=residual_models", "loss=mse", outputs, f"model={model}", "seed=0"]
+        finished(overrides, {"report/psnr": per_image.mean()}, per_image)
+    table = tables.build("residual_models", [outputs])
+    assert {row(table, label).cells["report/psnr"].mark for label in ("RDN", "RCAN")} == {""}
+
+
 def test_gaps_name_the_command_that_fills_them(filled):
     table = tables.build("residual_models", [filled])
     command = next(c for c in table.missing if "model=edsr" in c and "seed=2" in c)

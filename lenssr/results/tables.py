@@ -77,6 +77,11 @@ class Row:
     parameters: int | None = None
     ranked: bool = True
 
+    @property
+    def comparable(self) -> bool:
+        """Whether its spread over seeds is known: two seeds, or nothing random in it."""
+        return self.ranked and (len(self.results) > 1 or not self.missing) and bool(self.results)
+
 
 @dataclass
 class Table:
@@ -201,7 +206,7 @@ def _judge(table: Table) -> pd.DataFrame:
     """Mark the cells, and return every comparison with the baseline."""
     records = []
     for column in table.columns:
-        scores = {row.label: s for row in table.rows if row.ranked and (s := _per_image(row, column)) is not None}
+        scores = {row.label: s for row in table.rows if row.comparable and (s := _per_image(row, column)) is not None}
         if len(scores) < 2:
             continue
         if table.baseline in scores:
