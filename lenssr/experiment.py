@@ -24,9 +24,9 @@ __all__ = ["execute", "test"]
 
 def execute(run: Run, task: Task, data: LensDataModule) -> RunResult:
     """Train what has to be trained, score the test set once, and fill the run folder."""
-    provenance = Provenance(run.file("provenance.json"))
-    facts = {"dataset": {"folder": str(data.sets["test"].folder), "manifest_sha256": data.sets["test"].checksum}}
     trainer = build_trainer(run.config, run, task)
+    provenance = Provenance(run.file("provenance.json"), keep=trainer.global_rank == 0)
+    facts = {"dataset": {"folder": str(data.sets["test"].folder), "manifest_sha256": data.sets["test"].checksum}}
     try:
         with disk_errors(run.folder):
             if task.trains:

@@ -26,8 +26,14 @@ _PACKAGES = (
 class Provenance:
     """Collects the facts of one attempt at a run and keeps those of earlier attempts."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, keep: bool = True) -> None:
+        """Begin an attempt.
+
+        Args:
+            path: of ``provenance.json``.
+            keep: write the file; of several processes one does.
+        """
+        self.path, self.keep = path, keep
         earlier = read_json(path) or {}
         self.attempts: list[dict[str, Any]] = earlier.get("attempts", [])
         self.attempts.append(
@@ -52,6 +58,8 @@ class Provenance:
 
     def write(self, **facts: Any) -> None:
         """Write the file, with further facts."""
+        if not self.keep:
+            return
         self.facts.update(facts)
         self.attempts[-1]["peak_memory_bytes"] = _peak_memory()
         write_json(self.path, {**self.facts, "attempts": self.attempts})

@@ -23,17 +23,10 @@ def stage_config(config: dict[str, Any], node: dict[str, Any]) -> DictConfig:
     """Return the configuration of the run that a stage node asks for.
 
     It is what ``python train.py <overrides>`` gives at the same scale, with the inherited nodes and the settings
-    of the machine taken from the parent.
+    of the machine taken from the parent. It runs on one device: the first process makes it before others start.
     """
     stage = compose([f"scale={config['scale']['name']}", *config["stages"]["overrides"], *node["overrides"]])
-    for path in (
-        *node["inherit"],
-        "paths",
-        "trainer.accelerator",
-        "trainer.devices",
-        "trainer.strategy",
-        "traceback",
-    ):
+    for path in (*node["inherit"], "paths", "trainer.accelerator", "traceback"):
         value = select(config, path)
         if value is not None:
             OmegaConf.update(stage, path, value, merge=False)

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
@@ -17,6 +17,10 @@ from lenssr.progress import duration, say
 from lenssr.runs import Run, RunResult
 from lenssr.schema import validate
 from lenssr.stages import identify, make
+
+if TYPE_CHECKING:
+    from lenssr.data import LensDataModule
+    from lenssr.tasks import Task
 
 __all__ = ["main", "train"]
 
@@ -33,11 +37,11 @@ def train(cfg: DictConfig | dict[str, Any]) -> RunResult:
     config = plain(cfg)
     validate(config)
     run = Run(config, identify(config))
-    if _follows():
-        return _do(run)
     stored = run.result()
     if stored:
         return stored
+    if _follows():
+        return _work(run, *_built(run))
     with disk_errors(run.folder), locked(run.folder, f"Waiting for another process that does {run.folder} ..."):
         return run.result() or _recorded(run)
 
@@ -47,31 +51,36 @@ def _follows() -> bool:
     return os.environ.get("LOCAL_RANK", "0") != "0"
 
 
+def _built(run: Run) -> tuple[Task, LensDataModule]:
+    """Return the run's objects; their constructors check their arguments."""
+    from lenssr.build import build_data, build_task
+
+    return build_task(run.config), build_data(run.config)
+
+
 def _recorded(run: Run) -> RunResult:
     """Do a run and keep its ``status.json``."""
+    built = _built(run)  # a mistake shows here, before a stage is trained or a folder made
+    run.begin()
     try:
-        return _do(run)
+        return _work(run, *built)
     except BaseException as error:
-        if run.folder.exists():
-            stopped = isinstance(error, Interrupted | KeyboardInterrupt)
-            run.mark("interrupted" if stopped else "failed", error=f"{type(error).__name__}: {error}")
+        stopped = isinstance(error, Interrupted | KeyboardInterrupt)
+        run.mark("interrupted" if stopped else "failed", error=f"{type(error).__name__}: {error}")
         raise
 
 
-def _do(run: Run) -> RunResult:
-    from lenssr.build import build_data, build_task
-
-    # constructors check their arguments, so a mistake shows before any stage is trained or folder is made
-    task, data = build_task(run.config), build_data(run.config)
-    if not _follows():
-        run.begin()
+def _work(run: Run, task: Task, data: LensDataModule) -> RunResult:
+    """Make what the run depends on, then the run."""
+    from lenssr.build import build_task
     from lenssr.experiment import execute
 
     data.prepare()
     make(run.config)
     if run.stages:
         task = build_task(run.config)  # now with the folders of its stages
-        run.write_config()
+        if not _follows():
+            run.write_config()
     return execute(run, task, data)
 
 
@@ -90,8 +99,6 @@ class _Jobs:
         except Interrupted:
             raise
         except LensSRError as error:
-            if cfg.traceback:
-                traceback.print_exc()
             self.failures.append(error)
             return None
         show(result, cfg, duration(time.monotonic() - begun))
@@ -145,6 +152,8 @@ def _hydra_main(arguments: list[str]) -> None:
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error, overrides)) from error
     for failure in jobs.failures[:-1]:
+        if "traceback=true" in arguments:
+            traceback.print_exception(failure)
         say(f"error: {failure}")
     if jobs.failures:
         raise jobs.failures[-1]

@@ -134,6 +134,7 @@ def test_a_folder_of_another_configuration_is_refused(finished, cli):
     (run / "status.json").write_text('{"state": "failed", "hash": "0123456789abcdef"}')
     code, _, err = cli(*command)
     assert code == 2 and "belongs to another configuration" in err and "move that folder away" in err
+    assert (run / "status.json").read_text() == '{"state": "failed", "hash": "0123456789abcdef"}'
 
 
 @pytest.mark.parametrize("where", ["images", "checkpoint", "metrics"])

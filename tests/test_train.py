@@ -89,7 +89,7 @@ def test_a_run_leaves_a_readable_folder(tiny):
 
 def test_the_same_command_finds_the_finished_run(tiny, monkeypatch):
     first = run("model=rdn", *TINY_RDN, *tiny)
-    monkeypatch.setattr("lenssr.train._do", lambda run: pytest.fail("trained again"))
+    monkeypatch.setattr("lenssr.train._work", lambda *_: pytest.fail("trained again"))
     again = run("model=rdn", *TINY_RDN, *tiny)
     assert again.folder == first.folder and again.metrics == first.metrics and not again.trained
 
@@ -203,7 +203,8 @@ def test_ctrl_c_keeps_the_checkpoint_and_the_command_resumes(tmp_path):
 
 def test_two_devices_share_a_batch(tmp_path):
     """Two CPU processes see the samples that one sees, and end with nearly its weights."""
-    command = [sys.executable, "train.py", "model=rdn", *TINY, *TINY_RDN, "optimizer.schedule=constant"]
+    command = [sys.executable, "train.py", "model=rdn", "loss=mse_aae", *TINY, *TINY_RDN, *TINY_STAGE]
+    command.append("optimizer.schedule=constant")
     folders = []
     for name, more in (("one", []), ("two", ["trainer.devices=2", "trainer.strategy=ddp"])):
         done = subprocess.run(
@@ -212,6 +213,8 @@ def test_two_devices_share_a_batch(tmp_path):
         assert done.returncode == 0, done.stderr
         folders.append(next((tmp_path / name / "runs").glob("rdn-*")))
     assert folders[0].name == folders[1].name  # devices are no part of the identity
+    assert len(json.loads((folders[1] / "provenance.json").read_text())["attempts"]) == 1
+    assert "checkpoints" in {path.name for path in next((tmp_path / "two" / "runs").glob("aae-*")).iterdir()}
     one, two = (weights(folder) for folder in folders)
     for key in one:
         assert torch.allclose(one[key], two[key], atol=2e-5), key
