@@ -8,10 +8,9 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import nn
 
-from lenssr.callbacks import GracefulStop
+from lenssr.callbacks import Checkpoints, GracefulStop
 from lenssr.config import instantiate
 from lenssr.data import LensDataModule
 from lenssr.errors import ConfigError
@@ -25,8 +24,9 @@ _OURS = ("validations", "precision")
 
 def build_model(config: dict[str, Any]) -> nn.Module:
     """Return the network, initialised from the run's seed."""
-    torch.manual_seed(config["seed"])
-    return instantiate(config["model"], "model")
+    with torch.random.fork_rng(devices=[]):  # the caller's random numbers are not ours to reset
+        torch.manual_seed(config["seed"])
+        return instantiate(config["model"], "model")
 
 
 def build_data(config: dict[str, Any]) -> LensDataModule:
@@ -52,16 +52,7 @@ def build_trainer(config: dict[str, Any], run: Run, task: Task) -> pl.Trainer:
     """Return the trainer: validations evenly over the steps, each of which may write best.ckpt and writes last.ckpt."""
     _quiet()
     steps, validations = config["trainer"]["max_steps"], config["trainer"]["validations"]
-    checkpoint = ModelCheckpoint(
-        dirpath=run.checkpoints,
-        filename="best",
-        monitor=task.monitor,
-        mode=task.mode,
-        save_last=True,
-        auto_insert_metric_name=False,
-        enable_version_counter=False,
-        save_on_train_epoch_end=False,
-    )
+    checkpoint = Checkpoints(run.checkpoints, task.monitor, task.mode)
     callbacks = [instantiate(node, f"callbacks.{name}") for name, node in config["callbacks"].items() if node]
     # last, so that what it saves holds what the others did in the same step
     callbacks.sort(key=lambda callback: isinstance(callback, GracefulStop))

@@ -16,13 +16,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
-from lenssr.config import identity, plain
+from lenssr.config import identity
 from lenssr.errors import RunError
 from lenssr.files import read_json, write_json, write_text
 
@@ -62,11 +61,6 @@ class Run:
         self.name = "-".join(parts)
         self.folder = Path(config["paths"]["outputs"]) / "runs" / f"{self.name}-{self.hash[:8]}"
 
-    @classmethod
-    def of(cls, cfg: DictConfig | dict[str, Any], stages: dict[str, str]) -> Run:
-        """Return the run of a composed configuration."""
-        return cls(plain(cfg), stages)
-
     def file(self, name: str) -> Path:
         """Return the path of a file of the run."""
         return self.folder / name
@@ -76,12 +70,12 @@ class Run:
         """Folder of the checkpoints."""
         return self.folder / "checkpoints"
 
-    @cached_property
+    @property
     def best(self) -> Path:
         """The checkpoint that validation chose."""
         return self.checkpoints / "best.ckpt"
 
-    @cached_property
+    @property
     def last(self) -> Path:
         """The checkpoint to resume from."""
         return self.checkpoints / "last.ckpt"
@@ -93,7 +87,7 @@ class Run:
     def result(self) -> RunResult | None:
         """Return the stored result; None unless the run is done."""
         status, metrics = self.status(), read_json(self.file("metrics.json"))
-        if status.get("state") != "done" or metrics is None:
+        if status.get("state") != "done" or status.get("hash") != self.hash or metrics is None:
             return None
         return RunResult(self.folder, self.hash, metrics, trained=False)
 

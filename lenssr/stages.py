@@ -26,7 +26,7 @@ def stage_config(config: dict[str, Any], node: dict[str, Any]) -> DictConfig:
     of the machine taken from the parent. It runs on one device: the first process makes it before others start.
     """
     stage = compose([f"scale={config['scale']['name']}", *config["stages"]["overrides"], *node["overrides"]])
-    for path in (*node["inherit"], "paths", "trainer.accelerator", "traceback"):
+    for path in ("scale", *node["inherit"], "paths", "trainer.accelerator", "traceback"):
         value = select(config, path)
         if value is not None:
             OmegaConf.update(stage, path, value, merge=False)

@@ -18,8 +18,8 @@ _MORE = {
     ("trainer", "ddp"): ["trainer.strategy=auto", "trainer.devices=1"],  # tested with two processes in test_train
 }
 _STEP = ["trainer.max_steps=1", "trainer.validations=1"]
-# chosen by the model, or without effect of their own
-_NOT_CHOSEN = {"task", "paths"}
+# chosen by the model, without effect of their own, or read by scripts/tables.py (tests/test_tables.py runs those)
+_NOT_CHOSEN = {"task", "paths", "table", "table/columns"}
 
 
 def options():

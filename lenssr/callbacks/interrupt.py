@@ -41,9 +41,19 @@ class GracefulStop(pl.Callback):
         Raises:
             Interrupted: it came.
         """
+        if not self._asked or trainer.global_step % int(trainer.val_check_interval) == 0:
+            return  # a step that is validated is saved after that: a resumed run would not validate it again
+        trainer.save_checkpoint(f"{trainer.default_root_dir}/checkpoints/last.ckpt")
+        self.stop_if_asked(trainer)
+
+    def stop_if_asked(self, trainer: pl.Trainer) -> None:
+        """Stop if a signal came; what was reached must be saved already.
+
+        Raises:
+            Interrupted: it came.
+        """
         if self._asked:
             step = trainer.global_step
-            trainer.save_checkpoint(f"{trainer.default_root_dir}/checkpoints/last.ckpt")
             self._restore()
             raise Interrupted(f"Stopped at step {step} of {trainer.max_steps}; repeat the command to go on from there.")
 

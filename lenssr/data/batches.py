@@ -33,6 +33,7 @@ class Batch(TypedDict, total=False):
     target: Tensor  # what is learnt: hr, or truth
     truth: Tensor  # expectation of hr; absent where unknown
     variance: Tensor  # of hr around truth; absent where unknown
+    flux: Tensor  # noise-free, without the detector's offset; absent where unknown or no longer a flux
     index: Tensor  # int64 (B,), row of the set
 
 
@@ -100,6 +101,8 @@ class Reader:
         if seen.truth is not None and seen.variance is not None:
             batch["truth"] = ((seen.truth - low) / span).unsqueeze(1)
             batch["variance"] = (seen.variance / span**2).unsqueeze(1)
+        if seen.flux is not None and self.normalization == "constant":
+            batch["flux"] = (seen.flux / span).unsqueeze(1)
         batch["target"] = batch["truth"] if self.target == "truth" else batch["hr"]
         return batch
 
@@ -183,7 +186,7 @@ class TrainingBatches:
         flip, turn, *_ = philox((index, epoch, 0, 0), (self.seed, _TURN))
         flips = (flip % 4 if self.flips else flip * 0).tolist()
         turns = (turn % 4 if self.rotations else turn * 0).tolist()
-        for name in ("lr", "hr", "truth", "variance", "target"):
+        for name in ("lr", "hr", "truth", "variance", "flux", "target"):
             if name in batch:
                 images = batch[name]
                 turned = [_turn(image, f, t) for image, f, t in zip(images, flips, turns, strict=True)]

@@ -129,7 +129,7 @@ class FolderSource:
             with locked(path, f"Waiting for another process that converts {self.root} ..."):
                 if not path.exists():
                     self._convert(path, files)
-        return open_set(path)
+        return open_set(path, verify=True)
 
     def _files(self) -> dict[str, list[tuple[str, Path]]]:
         found = {split: self._listed(split) for split in ("train", "test")}

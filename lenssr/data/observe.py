@@ -60,12 +60,14 @@ class Observed:
         hr: high-resolution observation, noisy.
         truth: expectation of ``hr`` over its noise; None where nobody knows it.
         variance: variance of ``hr`` around ``truth``; None likewise.
+        flux: noise-free flux, which differs from ``truth`` where the detector clips; None likewise.
     """
 
     lr: Tensor
     hr: Tensor
     truth: Tensor | None
     variance: Tensor | None
+    flux: Tensor | None
 
 
 class TwoExposures:
@@ -101,7 +103,7 @@ class TwoExposures:
         binned = bin_sum(images, self.scale)
         lr = self.lr.expose(binned, time, (window.pixels(self.scale), *where, _LR), address.key)
         truth, variance = self.hr.moments(images, time)
-        return Observed(lr / self.scale**2, hr, truth, variance)
+        return Observed(lr / self.scale**2, hr, truth, variance, images)
 
 
 class BinnedExposure:
@@ -125,4 +127,4 @@ class BinnedExposure:
         where = (address.index.view(-1, 1, 1), address.epoch)
         word, *_ = philox((window.pixels(self.scale), *where, _LR), address.key)
         lr = bin_sum(images, self.scale) / self.scale**2 + self.lr_noise * unit * normal(word)
-        return Observed(lr, images, None, None)
+        return Observed(lr, images, None, None, None)

@@ -134,7 +134,7 @@ class SimulatedSource:
             with locked(self.path, f"Waiting for another process that simulates {self.path} ..."):
                 if not self.path.exists():
                     self._make(device)
-        return open_set(self.path)
+        return open_set(self.path, verify=True)
 
     def _make(self, device: torch.device | str) -> None:
         with whole_folder(self.path) as folder:

@@ -103,13 +103,15 @@ def evaluate(
 def _scores(image: Tensor, batch: Batch, pixel_scale: float) -> dict[str, Tensor]:
     """Return the scores of both protocols, and the physics where the truth is known."""
     hr = batch["hr"][:, 0]
-    if "truth" not in batch:
-        return scores(image, hr, None)
-    truth = batch["truth"][:, 0]
+    truth = batch["truth"][:, 0] if "truth" in batch else None
+    if truth is None or "flux" not in batch:
+        return scores(image, hr, truth)
+    flux = batch["flux"][:, 0]
+    sky = image - (truth - flux)  # without the offset that clipping gives the background
     return {
         **scores(image, hr, truth),
-        "physics/flux_error": physics.flux_error(image, truth),
-        "physics/ring_error": (physics.ring_radius(image, pixel_scale) - physics.ring_radius(truth, pixel_scale)).abs(),
+        "physics/flux_error": physics.flux_error(sky, flux),
+        "physics/ring_error": (physics.ring_radius(sky, pixel_scale) - physics.ring_radius(flux, pixel_scale)).abs(),
         "physics/chi2": physics.chi_squared(image, hr, batch["variance"][:, 0]),
         "physics/power_ratio": physics.power_ratio(image, truth, hr.shape[-1] // batch["lr"].shape[-1]),
     }

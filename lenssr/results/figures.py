@@ -50,7 +50,8 @@ def comparison(example: dict[str, np.ndarray], run: Run, data: LensDataModule) -
     plt = _pyplot()
     from matplotlib.colors import AsinhNorm, Normalize
 
-    unit, pixel = data.unit, data.sets["test"].pixel_scale
+    constant = data.normalization == "constant"
+    unit, pixel = data.unit if constant else 1.0, data.sets["test"].pixel_scale
     images = {name: example[name] * unit for name in _TITLES if name in example}
     reference = "truth" if "truth" in images else "hr"
     soft = max(float(np.std(images["hr"] - images[reference])), 1e-3 * float(images["hr"].max()))
@@ -79,7 +80,7 @@ def comparison(example: dict[str, np.ndarray], run: Run, data: LensDataModule) -
         axis.set_ylabel("y / arcsec")
     ticks = [t for t in (0, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3) if t <= peak]
     bar = figure.colorbar(drawn[0], ax=axes[0, :], pad=0.01)
-    bar.set_label("flux / HR pixel / unit time (asinh)")
+    bar.set_label("flux / HR pixel / unit time (asinh)" if constant else "min-max of each image (asinh)")
     if len(ticks) > 2 and peak < 10:  # counts keep matplotlib's ticks
         bar.set_ticks(ticks, labels=[f"{t:g}" for t in ticks])
     figure.colorbar(drawn[-1], ax=axes[-1, :], pad=0.01).set_label("residual, the same unit (linear)")

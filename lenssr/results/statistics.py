@@ -78,6 +78,7 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
 
 def verdict(comparison: Comparison, adjusted_p: float, higher_is_better: bool, level: float = 0.05) -> str:
     """Return ``better``, ``worse`` or ``tie`` of the first model against the second."""
-    if adjusted_p >= level or abs(comparison.difference) <= comparison.spread:
+    within = comparison.low <= 0 <= comparison.high  # the rank test and the mean must agree
+    if adjusted_p >= level or within or abs(comparison.difference) <= comparison.spread:
         return "tie"
     return "better" if (comparison.difference > 0) is higher_is_better else "worse"

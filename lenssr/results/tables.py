@@ -35,7 +35,7 @@ class Column:
         label: heading, with its unit.
         group: heading over several columns.
         decimals: shown.
-        best: ``high``, ``low`` or a number that is right, as 1 for a ratio.
+        best: ``high``, ``low`` or a number that is right, as 1 for a ratio; None for a score that is not ranked.
         factor: that turns the stored number into the heading's unit.
     """
 
@@ -43,7 +43,7 @@ class Column:
     label: str
     group: str
     decimals: int
-    best: str | float
+    best: str | float | None
     factor: float = 1.0
 
 
@@ -206,6 +206,8 @@ def _judge(table: Table) -> pd.DataFrame:
     """Mark the cells, and return every comparison with the baseline."""
     records = []
     for column in table.columns:
+        if column.best is None:
+            continue
         scores = {row.label: s for row in table.rows if row.comparable and (s := _per_image(row, column)) is not None}
         if len(scores) < 2:
             continue
