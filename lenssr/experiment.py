@@ -71,7 +71,7 @@ def test(task: Task, data: LensDataModule, device: torch.device, split: str = "t
     batches = data.evaluation(split, device)
     name = type(task.model).__name__
     images = data.sets[split]
-    return evaluate(task.predict, batches, len(images), task.references, f"testing {name}", images.pixel_scale)
+    return evaluate(task.predict_test, batches, len(images), task.references, f"testing {name}", images.pixel_scale)
 
 
 def _record(run: Run, task: Task, data: LensDataModule, found: Evaluation, trainer: pl.Trainer) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def _equivariance(task: Task, data: LensDataModule, device: torch.device) -> flo
     """Return the equivariance error on the first test images; None for a task that maps no LR image."""
     if not isinstance(task, SuperResolution):
         return None
-    return equivariance_error(task.model, next(iter(data.evaluation("test", device)))["lr"])
+    return equivariance_error(task.upscale, next(iter(data.evaluation("test", device)))["lr"])
 
 
 def _lists(parameters: Any) -> list[str]:

@@ -64,15 +64,25 @@ class _Optimizer(_Built):
     lr: float = Field(gt=0)
     schedule: Literal["one_cycle", "constant"]
     warmup: float = Field(gt=0, lt=1)
+    cycle: float = Field(ge=1)
+
+
+# arguments of Lightning's that redefine steps or epochs, on which schedule, samples and resuming rely
+_COUNTED = {"accumulate_grad_batches", "limit_train_batches", "max_epochs", "min_epochs", "min_steps", "max_time"}
+_COUNTED |= {"val_check_interval", "check_val_every_n_epoch", "overfit_batches", "fast_dev_run"}
 
 
 class _Trainer(_Open):
     max_steps: PositiveInt
     validations: PositiveInt
-    precision: str | int
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
 
     @model_validator(mode="after")
     def _divides(self) -> _Trainer:
+        for name in sorted(_COUNTED & set(self.model_extra or {})):
+            raise ValueError(
+                f"{name} would change what a step is; the length is max_steps, the batch loader.batch_size"
+            )
         if self.max_steps % self.validations:
             below = self.max_steps - self.max_steps % self.validations
             raise ValueError(

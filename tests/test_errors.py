@@ -22,6 +22,8 @@ MISTAKES = {
     "trainer.max_steps=abc": ("trainer.max_steps=abc", "integer"),
     "trainer.max_steps=-1": ("trainer.max_steps=-1", "greater than 0"),
     "trainer.validations=3": ("max_steps=4 is not a multiple", "use max_steps=3 or 6"),
+    "+trainer.accumulate_grad_batches=2": ("accumulate_grad_batches would change what a step is", "loader.batch_size"),
+    "trainer.precision=64-true": ("trainer.precision=64-true", "'32-true'"),
     "seed=-1": ("seed=-1", "greater than or equal to 0"),
     "dataset.target=turth": ("dataset.target=turth", "'truth'"),
     "dataset.image_size=49": ("dataset.image_size=49", "use 48 or 50"),

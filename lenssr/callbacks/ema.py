@@ -29,4 +29,4 @@ class EMA(WeightAveraging):
             updates = float(count)
             return torch.lerp(averaged, current, 1 - min(decay, (1 + updates) / (10 + updates)))
 
-        super().__init__(avg_fn=average)  # type: ignore[arg-type]
+        super().__init__(avg_fn=average)

@@ -11,6 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from lenssr.symmetry import ELEMENTS, act
+
 __all__ = ["chi_squared", "equivariance_error", "flux_error", "power_ratio", "radial_power", "ring_radius"]
 
 
@@ -68,13 +70,5 @@ def power_ratio(prediction: Tensor, truth: Tensor, scale: int) -> Tensor:
 def equivariance_error(model: Callable[[Tensor], Tensor], lr: Tensor) -> float:
     """Largest rms of model(g x) - g model(x) over the eight turns and mirrors g, relative to the rms of model(x)."""
     out = model(lr)
-    worst = 0.0
-    for quarters in range(4):
-        for mirror in (False, True):
-
-            def act(image: Tensor, quarters: int = quarters, mirror: bool = mirror) -> Tensor:
-                return torch.rot90(image.flip(-1) if mirror else image, quarters, (-2, -1))
-
-            difference = (model(act(lr)) - act(out)).square().mean().sqrt()
-            worst = max(worst, float(difference / out.square().mean().sqrt()))
-    return worst
+    differences = [(model(act(element, lr)) - act(element, out)).square().mean().sqrt() for element in ELEMENTS]
+    return float(torch.stack(differences).max() / out.square().mean().sqrt())

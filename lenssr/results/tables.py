@@ -21,7 +21,7 @@ from lenssr.results.statistics import Comparison, compare, holm, verdict
 from lenssr.runs import Run, RunResult
 from lenssr.stages import identify
 
-__all__ = ["Cell", "Column", "Row", "Table", "build", "names"]
+__all__ = ["Cell", "Column", "Row", "Table", "build", "configurations", "names"]
 
 CEILING = "noise ceiling"
 
@@ -68,12 +68,12 @@ class Cell:
 
 @dataclass
 class Row:
-    """One model: its cells by column key, and its runs."""
+    """One model: its cells by column key, its finished runs, and the overrides of those that are missing."""
 
     label: str
     cells: dict[str, Cell | None]
     results: list[RunResult] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
+    missing: list[list[str]] = field(default_factory=list)
     parameters: int | None = None
     ranked: bool = True
 
@@ -98,7 +98,7 @@ class Table:
     @property
     def missing(self) -> list[str]:
         """Commands that fill the empty cells."""
-        return [command for row in self.rows for command in row.missing]
+        return [shlex.join(["python", "train.py", *overrides]) for row in self.rows for overrides in row.missing]
 
 
 def names() -> list[str]:
@@ -145,10 +145,19 @@ def build(name: str, overrides: Sequence[str] = ()) -> Table:
     return table
 
 
+def configurations(name: str, overrides: Sequence[str] = ()) -> list[tuple[str, dict[str, Any]]]:
+    """Return (label, plain configuration of the first seed) of every row."""
+    table = _definition(name)
+    chosen = [*overrides, *table["overrides"], f"seed={table['seeds'][0]}"]
+    return [(row["label"], plain(compose([*chosen, *row["overrides"]]))) for row in table["rows"].values()]
+
+
 def _row(
     definition: dict[str, Any], key: str, entry: dict[str, Any], columns: list[Column], overrides: Sequence[str]
 ) -> Row:
-    results, missing, seen = [], [], set()
+    results: list[RunResult] = []
+    missing: list[list[str]] = []
+    seen: set[str] = set()
     for seed in definition["seeds"]:
         chosen = [*definition["overrides"], *entry["overrides"], f"seed={seed}"]
         config = plain(compose([*overrides, *chosen]))
@@ -160,7 +169,7 @@ def _row(
         if result:
             results.append(result)
         else:
-            missing.append(shlex.join(["python", "train.py", *overrides, *chosen]))
+            missing.append([*overrides, *chosen])
     row = Row(entry["label"], {}, results, missing)
     published = entry.get("published", {})
     for column in columns:
@@ -231,7 +240,10 @@ def _per_image(row: Row, column: Column) -> np.ndarray | None:
     values = np.stack([frame.sort_values("index")[name].to_numpy(float) for frame in frames]) * column.factor
     if column.best == "high":
         return values
-    return -values if column.best == "low" else -np.abs(values - float(column.best))
+    if column.best == "low":
+        return -values
+    assert column.best is not None  # such a column is not compared
+    return -np.abs(values - float(column.best))
 
 
 def _against(scores: dict[str, np.ndarray], one: str) -> dict[str, tuple[Comparison, str]]:

@@ -10,7 +10,30 @@ from lenssr.errors import LensSRError
 from lenssr.files import write_text
 from lenssr.progress import say
 
-__all__ = ["main", "write"]
+__all__ = ["fill", "main", "write", "write_costs"]
+
+
+def fill(chosen: list[str], overrides: list[str]) -> None:
+    """Run what the tables miss; a run that fails is named and the others go on.
+
+    Args:
+        chosen: tables; none means all.
+        overrides: shared by every cell.
+    """
+    from lenssr.config import compose
+    from lenssr.errors import Interrupted
+    from lenssr.results.tables import build, names
+    from lenssr.train import train
+
+    missing = [gap for name in chosen or names() for row in build(name, overrides).rows for gap in row.missing]
+    for number, gap in enumerate(missing, 1):
+        say(f"run {number} of {len(missing)}: {' '.join(gap)}")
+        try:
+            train(compose(gap))
+        except Interrupted:
+            raise
+        except LensSRError as error:
+            say(f"error: {error}")
 
 
 def write(chosen: list[str], overrides: list[str], folder: Path) -> list[str]:
@@ -43,6 +66,28 @@ def write(chosen: list[str], overrides: list[str], folder: Path) -> list[str]:
     return missing
 
 
+def write_costs(chosen: list[str], overrides: list[str], folder: Path) -> None:
+    """Time a few steps of every row and write ``<table>_cost.md``.
+
+    Args:
+        chosen: tables; none means all.
+        overrides: shared by every row.
+        folder: where to.
+    """
+    import torch
+
+    from lenssr.results.cost import estimate, to_markdown
+    from lenssr.results.tables import names
+
+    batch = None if torch.cuda.is_available() else 2  # a CPU's time grows with the batch, a GPU's need not
+    for name in chosen or names():
+        costs = estimate(name, overrides, batch)
+        if costs:
+            text = to_markdown(costs, f"{name}: cost of one seed")
+            write_text(folder / f"{name}_cost.md", text)
+            say(text)
+
+
 def main() -> None:
     """The command line of ``scripts/tables.py``."""
     parser = argparse.ArgumentParser(
@@ -50,11 +95,18 @@ def main() -> None:
         description="Write the tables of configs/table from finished runs, as Markdown, LaTeX and HTML.",
     )
     parser.add_argument("words", nargs="*", help="tables (all if none), and overrides such as scale=report")
+    parser.add_argument("--run", action="store_true", help="first run what is missing, one after another")
+    parser.add_argument("--cost", action="store_true", help="write what a seed of each table costs here, and no table")
     parser.add_argument("--to", type=Path, default=Path("outputs/tables"), help="folder of the files [%(default)s]")
     arguments = parser.parse_args()
     overrides = [word for word in arguments.words if "=" in word]
+    chosen = [word for word in arguments.words if "=" not in word]
     try:
-        missing = write([word for word in arguments.words if "=" not in word], overrides, arguments.to)
+        if arguments.cost:
+            return write_costs(chosen, overrides, arguments.to)
+        if arguments.run:
+            fill(chosen, overrides)
+        missing = write(chosen, overrides, arguments.to)
     except LensSRError as error:
         say(f"error: {error}")
         sys.exit(error.exit_code)

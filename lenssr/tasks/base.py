@@ -59,8 +59,12 @@ class Task(pl.LightningModule):
         raise NotImplementedError
 
     def predict(self, batch: Batch) -> Tensor:
-        """Return the images (B, 1, H, W) to be scored, in float32."""
+        """Return the images (B, 1, H, W) that validation scores, in float32."""
         raise NotImplementedError
+
+    def predict_test(self, batch: Batch) -> Tensor:
+        """Return the images that the test scores: those of :meth:`predict`, unless the task spends more on them."""
+        return self.predict(batch)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """One step of automatic optimisation."""

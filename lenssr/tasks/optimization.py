@@ -13,7 +13,7 @@ from lenssr.errors import ConfigError, did_you_mean
 
 __all__ = ["configure"]
 
-_OURS = ("name", "schedule", "warmup")
+_OURS = ("name", "schedule", "warmup", "cycle")
 _SCHEDULES = ("one_cycle", "constant")
 
 
@@ -21,7 +21,9 @@ def configure(parameters: list[nn.Parameter], config: dict[str, Any], steps: int
     """Return what ``LightningModule.configure_optimizers`` must return.
 
     ``one_cycle`` (Smith & Topin 2017, arXiv:1708.07120) rises over ``warmup`` of the steps and falls to the end;
-    its steps are counted in batches. ``constant`` keeps the learning rate.
+    its steps are counted in batches. With ``cycle`` above 1 it lasts that many trainings, of which one is taken: the
+    2023 report's code counted samples where it took batches, so its cycle of batches of 8 was 8 trainings long.
+    ``constant`` keeps the learning rate.
 
     Raises:
         ConfigError: the schedule is unknown, or the optimizer refuses its arguments.
@@ -37,6 +39,10 @@ def configure(parameters: list[nn.Parameter], config: dict[str, Any], steps: int
     if schedule == "constant":
         return optimizer
     scheduler = OneCycleLR(
-        optimizer, max_lr=config["lr"], total_steps=steps, pct_start=config["warmup"], cycle_momentum=False
+        optimizer,
+        max_lr=config["lr"],
+        total_steps=round(steps * config["cycle"]),
+        pct_start=config["warmup"],
+        cycle_momentum=False,
     )
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

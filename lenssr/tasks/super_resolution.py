@@ -2,23 +2,52 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 from torch import Tensor
 
 from lenssr.data.batches import Batch
+from lenssr.symmetry import averaged
 from lenssr.tasks.base import Task
 
 __all__ = ["SuperResolution"]
 
 
 class SuperResolution(Task):
-    """Trains ``model(lr)`` towards ``target``; scored beside bilinear interpolation and the noise ceiling."""
+    """Trains ``model(lr)`` towards ``target``; scored beside bilinear interpolation and the noise ceiling.
+
+    Args:
+        self_ensemble: test with the mean over the eight turns and mirrors, at eight times the cost.
+        batch_statistics: test with batch norm in training mode and one image at a time, as the 2023 report's code did.
+        **task: see :class:`lenssr.tasks.base.Task`.
+    """
 
     references = ("bilinear", "ceiling")
+
+    def __init__(self, self_ensemble: bool, batch_statistics: bool, **task: Any) -> None:
+        super().__init__(**task)
+        self.self_ensemble, self.batch_statistics = self_ensemble, batch_statistics
 
     def objective(self, batch: Batch) -> dict[str, Tensor]:
         """Return the terms of the configured loss."""
         return self.loss(self.model(batch["lr"]).float(), batch)
 
     def predict(self, batch: Batch) -> Tensor:
-        """Return the super-resolved images."""
+        """Return the super-resolved images of one pass."""
         return self.model(batch["lr"]).float()
+
+    def predict_test(self, batch: Batch) -> Tensor:
+        """Return the super-resolved images as the test scores them."""
+        return self.upscale(batch["lr"])
+
+    def upscale(self, lr: Tensor) -> Tensor:
+        """Map (B, 1, h, w) to (B, 1, scale * h, scale * w), in float32, as the test does."""
+        single = self._one_by_one if self.batch_statistics else self.model
+        return (averaged(single, lr) if self.self_ensemble else single(lr)).float()
+
+    def _one_by_one(self, lr: Tensor) -> Tensor:
+        self.model.train()
+        images = torch.cat([self.model(image) for image in lr.split(1)])
+        self.model.eval()
+        return images

@@ -1,0 +1,118 @@
+"""What a table costs on this machine: a few steps of every row are timed, the rest is multiplication."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from lenssr.config import stage_nodes
+from lenssr.progress import track
+from lenssr.results.tables import configurations
+
+__all__ = ["Cost", "estimate", "to_markdown"]
+
+_REPEATS = 3
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One run of one row, by the clock of this machine.
+
+    Attributes:
+        label: of the row.
+        step: seconds of a training step; 0 where nothing is trained.
+        steps: of the training.
+        image: seconds to super-resolve one whole image.
+        images: super-resolved by all validations and the test.
+    """
+
+    label: str
+    step: float
+    steps: int
+    image: float
+    images: int
+
+    @property
+    def seconds(self) -> float:
+        """Of the whole run, but for simulation and scoring."""
+        return self.step * self.steps + self.image * self.images
+
+
+def estimate(name: str, overrides: Sequence[str] = (), batch: int | None = None) -> list[Cost]:
+    """Time every row of a table on random images of the right size.
+
+    Args:
+        name: of the table.
+        overrides: shared by every row, as ``scale=report``.
+        batch: images in a timed step, from which a whole batch is inferred in proportion; None: the whole batch.
+
+    Rows that need another run first (a content loss) are left out.
+    """
+    rows = [(label, config) for label, config in configurations(name, overrides) if not any(stage_nodes(config))]
+    costs = []
+    with track("timing", len(rows), "models") as advance:
+        for label, config in rows:
+            costs.append(_cost(label, config, batch))
+            advance(1, label)
+    return costs
+
+
+def _cost(label: str, config: dict[str, Any], batch: int | None) -> Cost:
+    from lenssr.build import build_task
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    task: Any = build_task(config).to(device)  # a table of super-resolution holds tasks that upscale
+    scale, size, load = config["dataset"]["scale"], config["dataset"]["image_size"], config["loader"]
+    count = min(batch or load["batch_size"], load["batch_size"])
+    parameters = [p for p in task.model.parameters() if p.requires_grad]
+
+    def train() -> None:
+        torch.autograd.grad(task.objective(_images(count, load["patch"], scale, device))["loss"], parameters)
+
+    @torch.inference_mode()
+    def infer() -> None:
+        task.upscale(_images(count, size, scale, device)["lr"])
+
+    step = _seconds(train) * load["batch_size"] / count if parameters else 0.0
+    task.eval()
+    splits = config["scale"]["dataset"]
+    steps, validations = (config["trainer"][key] if parameters else 0 for key in ("max_steps", "validations"))
+    images = splits["test"] + validations * splits["validation"]
+    return Cost(label, step, steps, _seconds(infer) / count, images)
+
+
+def _images(count: int, size: int, scale: int, device: torch.device) -> Any:
+    hr = torch.rand(count, 1, size, size, device=device)
+    lr = torch.rand(count, 1, size // scale, size // scale, device=device)
+    return {"lr": lr, "hr": hr, "target": hr, "truth": hr, "variance": hr + 1}
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    def once() -> float:
+        start = time.perf_counter()
+        work()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        return time.perf_counter() - start
+
+    once()  # the first one warms up
+    return min(once() for _ in range(_REPEATS))
+
+
+def to_markdown(costs: Sequence[Cost], title: str) -> str:
+    """Return the costs as a Markdown table, with their sum."""
+    lines = [f"## {title}", "", "| | s / step | steps | s / image | images | hours |", "|---|---:|---:|---:|---:|---:|"]
+    for cost in costs:
+        cells = (f"{cost.step:.3f}", f"{cost.steps:,}", f"{cost.image:.4f}", f"{cost.images:,}")
+        lines.append(f"| {cost.label} | {' | '.join(cells)} | {cost.seconds / 3600:.2f} |")
+    total = sum(cost.seconds for cost in costs) / 3600
+    lines += [f"| all | | | | | {total:.2f} |", ""]
+    lines.append(
+        f"One seed each. Measured: seconds a step and an image, least of {_REPEATS} after one to warm up; the rest is "
+        "multiplied. Simulating and scoring are not in it."
+    )
+    return "\n".join(lines) + "\n"
