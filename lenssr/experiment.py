@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -19,7 +20,7 @@ from lenssr.provenance import Provenance
 from lenssr.runs import Run, RunResult
 from lenssr.tasks import SuperResolution, Task
 
-__all__ = ["execute", "test"]
+__all__ = ["describe", "execute", "test", "write_scores"]
 
 
 def execute(run: Run, task: Task, data: LensDataModule) -> RunResult:
@@ -77,30 +78,40 @@ def test(task: Task, data: LensDataModule, device: torch.device, split: str = "t
 def _record(run: Run, task: Task, data: LensDataModule, found: Evaluation, trainer: pl.Trainer) -> dict[str, Any]:
     from lenssr.results.figures import comparison, loss_curve
 
-    parameters = data.sets["test"].parameters
-    table = found.per_image.merge(parameters.drop(columns=_lists(parameters)), on="index", how="left")
-    with whole_file(run.file("per_image.parquet")) as temporary:
-        table.to_parquet(temporary, index=False)
+    write_scores(run.folder, found, data)
     pictures = [comparison(found.example, run, data), loss_curve(run) if task.trains else None]
     _show_pictures(trainer, [picture for picture in pictures if picture])
-    with whole_file(run.file("spectrum.parquet")) as temporary:
-        found.spectrum.to_parquet(temporary, index=False)
-    summary = found.summary()
-    _log_summary(trainer, summary.get("prediction", {}))
+    _log_summary(trainer, found.summary().get("prediction", {}))
+    return describe(task, data, found, trainer.strategy.root_device)
+
+
+def write_scores(folder: Path, found: Evaluation, data: LensDataModule, split: str = "test") -> None:
+    """Write ``per_image.parquet``, the parameters beside the scores, and ``spectrum.parquet``."""
+    parameters = data.sets[split].parameters
+    table = found.per_image.merge(parameters.drop(columns=_lists(parameters)), on="index", how="left")
+    for name, frame in {"per_image": table, "spectrum": found.spectrum}.items():
+        with whole_file(folder / f"{name}.parquet") as temporary:
+            frame.to_parquet(temporary, index=False)
+
+
+def describe(
+    task: Task, data: LensDataModule, found: Evaluation, device: torch.device, split: str = "test"
+) -> dict[str, Any]:
+    """Return the content of ``metrics.json``."""
     return {
-        "split": "test",
-        "images": len(table),
+        "split": split,
+        "images": len(found.per_image),
         "target": data.target,
         "unit": data.unit,
         "parameters": sum(p.numel() for p in task.model.parameters() if p.requires_grad),
         "seconds_per_image": found.seconds_per_image,
-        "equivariance_error": _equivariance(task, data, trainer.strategy.root_device),
+        "equivariance_error": _equivariance(task, data, device),
         "definitions": "report: against the noisy HR image; truth: against its noise-free expectation; both min-max "
         "scaled by the HR image; PSNR (data range 1) and SSIM (7x7 uniform, data range 1) averaged over images; "
         "ssim_original: data range of the prediction, as the 2023 report; physics (against the truth): flux_error, "
         "relative; ring_error, arcsec; chi2, reduced, of the HR image about the prediction; power_ratio, in the octave "
         "below the LR Nyquist frequency",
-        "scores": summary,
+        "scores": found.summary(),
     }
 
 

@@ -16,7 +16,9 @@ from lenssr.runs import Run
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["identify", "load_run", "make", "stage_config", "trained"]
+    from lenssr.tasks import Task
+
+__all__ = ["identify", "load_run", "load_task", "make", "read_config", "stage_config", "trained"]
 
 
 def stage_config(config: dict[str, Any], node: dict[str, Any]) -> DictConfig:
@@ -86,6 +88,20 @@ def trained(run: str | None, overrides: list[str], inherit: list[str]) -> nn.Mod
     return load_run(run)
 
 
+def read_config(folder: str | Path) -> dict[str, Any]:
+    """Return the configuration that a run folder keeps.
+
+    Raises:
+        RunError: the folder holds no run.
+    """
+    path = Path(folder) / "config.yaml"
+    if not path.is_file():
+        raise RunError(f"{folder} is not a run folder: it has no config.yaml.")
+    config = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    assert isinstance(config, dict)
+    return config  # type: ignore[return-value]
+
+
 def load_run(folder: str | Path, checkpoint: str = "best") -> nn.Module:
     """Return the trained model of a run, in evaluation mode, on the CPU.
 
@@ -96,16 +112,29 @@ def load_run(folder: str | Path, checkpoint: str = "best") -> nn.Module:
     Raises:
         RunError: the folder holds no run, or its checkpoint is missing, damaged or of another model.
     """
-    folder = Path(folder)
-    path = folder / "config.yaml"
-    if not path.is_file():
-        raise RunError(f"{folder} is not a run folder: it has no config.yaml.")
-    config = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-    assert isinstance(config, dict)
     from lenssr.build import build_model
+
+    return _with_weights(build_model(read_config(folder)), folder, checkpoint).eval()
+
+
+def load_task(folder: str | Path, checkpoint: str = "best", config: dict[str, Any] | None = None) -> Task:
+    """Return the trained task of a run: its model, and how it is tested; see :func:`load_run`.
+
+    Args:
+        folder: of the run.
+        checkpoint: ``best`` or ``last``.
+        config: to build the task from instead of the run's own.
+    """
+    from lenssr.build import build_task
+
+    task = build_task(config or read_config(folder))
+    _with_weights(task.model, folder, checkpoint)
+    return task.eval()
+
+
+def _with_weights(model: nn.Module, folder: str | Path, checkpoint: str) -> nn.Module:
     from lenssr.checkpoints import read_weights
 
-    model = build_model(config)  # type: ignore[arg-type]
     if any(True for _ in model.parameters()):
-        read_weights(model, folder / "checkpoints" / f"{checkpoint}.ckpt")
-    return model.eval()
+        read_weights(model, Path(folder) / "checkpoints" / f"{checkpoint}.ckpt")
+    return model

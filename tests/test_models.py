@@ -124,3 +124,21 @@ def test_bilinear_interpolation_conserves_flux():
     lr = torch.zeros(1, 1, 9, 9)
     lr[..., 4, 3] = 2.0
     assert float(shipped("bilinear")(lr).sum()) == pytest.approx(2.0 * 4)  # per HR pixel: four of them to one of LR
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_save_load_and_export_keep_the_images(name, tmp_path):
+    """Weights into a fresh network, and torch.export's program read back from a file, at an odd size."""
+    torch.manual_seed(3)
+    model = shipped(name, *SMALL[name], "seed=1").eval()
+    lr = torch.rand(1, 1, 61, 47)
+    torch.save(model.state_dict(), tmp_path / "weights.pt")
+    fresh = shipped(name, *SMALL[name], "seed=2")
+    fresh.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
+    plain_torch = model.exported() if hasattr(model, "exported") else model
+    torch.export.save(torch.export.export(plain_torch, (lr,)), tmp_path / "program.pt2")
+    program = torch.export.load(tmp_path / "program.pt2").module()
+    with torch.no_grad():
+        images = model(lr)
+        assert torch.equal(fresh.eval()(lr), images)
+        assert torch.allclose(program(lr), images, atol=1e-5)

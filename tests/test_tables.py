@@ -113,6 +113,42 @@ def test_a_sweep_fills_its_table(cli, tmp_path, outputs):
     cells = table.rows[0].cells
     assert all(cells[column.key] is not None for column in table.columns)
 
+    folder = tmp_path / "tables"
+    write(["content_loss_rdn"], small, folder)
+    pictures = sorted(path.name for path in folder.glob("*.png"))
+    assert pictures == [f"content_loss_rdn_{what}.png" for what in ("cost", "grid", "spectrum")]
+    assert all(f"({name})" in (folder / "content_loss_rdn.md").read_text() for name in pictures)
+    assert (folder / "content_loss_rdn.html").read_text().count("data:image/png;base64") == 3  # complete in itself
+
+
+def test_missing_runs_are_filled_and_a_failing_one_does_not_stop_the_others(outputs, tmp_path, monkeypatch):
+    from lenssr.results.write import fill
+
+    asked = []
+
+    def fake(cfg):
+        asked.append((cfg.model.name, cfg.seed))
+        if cfg.model.name == "rcan":
+            raise ConfigError("it is broken")
+
+    monkeypatch.setattr("lenssr.train.train", fake)
+    finished(["sweep=residual_models", "loss=mse", outputs, "model=bilinear"], {"report/psnr": 24.8}, np.ones(3))
+    fill(["residual_models"], [outputs])
+    assert ("bilinear", 0) not in asked and ("bicubic", 0) in asked
+    assert [seed for name, seed in asked if name == "swinir"] == [0, 1, 2] and ("rcan", 2) in asked
+
+
+def test_the_cost_of_a_table_is_what_its_steps_and_images_take(outputs):
+    from lenssr.results.cost import estimate, to_markdown
+
+    small = [*TINY_RDN, *TINY, outputs]
+    small = [o for o in small if not o.startswith("trainer.max") and not o.startswith("trainer.val")]
+    (cost,) = estimate("content_loss_rdn", [*small, "trainer.max_steps=4", "trainer.validations=2"], batch=2)
+    assert cost.label == "MSE"  # the other row needs an autoencoder first
+    assert (cost.steps, cost.images) == (4, 4 + 2 * 3) and cost.step > 0 and cost.image > 0
+    assert cost.seconds == pytest.approx(4 * cost.step + 10 * cost.image)
+    assert f"{cost.step:.3f}" in to_markdown([cost], "x")
+
 
 @pytest.mark.parametrize("name", [n for n in tables.names() if (CONFIGS / "sweep" / f"{n}.yaml").exists()])
 def test_sweep_and_table_name_the_same_runs(name):
@@ -136,7 +172,7 @@ def test_sweep_and_table_name_the_same_runs(name):
 
 
 def test_the_three_formats_say_the_same(filled, tmp_path):
-    write(["residual_models"], [filled], tmp_path / "tables")
+    write(["residual_models"], [filled], tmp_path / "tables", figures=False)
     texts = {path.suffix: path.read_text() for path in (tmp_path / "tables").glob("residual_models.*")}
     assert set(texts) == {".md", ".tex", ".html", ".csv"}
     for suffix in (".md", ".tex", ".html"):

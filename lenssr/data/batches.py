@@ -47,6 +47,7 @@ class Reader:
         split: name of the split.
         target: ``observed`` or ``truth``.
         normalization: ``constant`` or ``per_image_minmax``.
+        unit: what ``constant`` divides by.
         device: where the batches shall be.
         resident: whether all images are kept there.
     """
@@ -56,6 +57,7 @@ class Reader:
     split: str
     target: str
     normalization: str
+    unit: float
     device: torch.device
     resident: bool
 
@@ -92,7 +94,7 @@ class Reader:
             low, span = _extent(seen.hr)
         else:
             lr_low = low = torch.zeros((), device=self.device)
-            lr_span = span = torch.tensor(self.images.unit, device=self.device)
+            lr_span = span = torch.tensor(self.unit, device=self.device)
         batch = Batch(
             lr=((seen.lr - lr_low) / lr_span).unsqueeze(1),
             hr=((seen.hr - low) / span).unsqueeze(1),

@@ -67,6 +67,7 @@ class LensDataModule(pl.LightningDataModule):
         self.target, self.normalization, self.noise = target, normalization, noise
         self.source, self.observation = source, observation
         self.loader = Loader(**loader)
+        self._unit: float | None = None
         self._check()
 
     def _check(self) -> None:
@@ -98,8 +99,12 @@ class LensDataModule(pl.LightningDataModule):
 
     @property
     def unit(self) -> float:
-        """What images are divided by before a network sees them."""
-        return self.sets["train"].unit
+        """What images are divided by before a network sees them: the set's own, unless set to a trained run's."""
+        return self.sets["train"].unit if self._unit is None else self._unit
+
+    @unit.setter
+    def unit(self, value: float) -> None:
+        self._unit = value
 
     def prepare(self) -> None:
         """Make the set if need be, so that what follows can tell how long it will take."""
@@ -122,6 +127,7 @@ class LensDataModule(pl.LightningDataModule):
             split=split,
             target=self.target,
             normalization=self.normalization,
+            unit=self.unit,
             device=device,
             resident=self._resident(images, device),
         )

@@ -14,7 +14,7 @@ from lenssr.runs import Run
 if TYPE_CHECKING:
     from lenssr.data import LensDataModule
 
-__all__ = ["comparison", "loss_curve", "read_history"]
+__all__ = ["comparison", "loss_curve", "pyplot", "read_history", "save", "stretch"]
 
 _TITLES = {
     "lr": "low resolution",
@@ -25,7 +25,8 @@ _TITLES = {
 }
 
 
-def _pyplot() -> Any:
+def pyplot() -> Any:
+    """Return matplotlib's pyplot, drawing to files."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -34,11 +35,20 @@ def _pyplot() -> Any:
     return plt
 
 
-def _save(figure: Any, path: Path) -> Path:
+def save(figure: Any, path: Path) -> Path:
+    """Write a figure whole, close it and return its path."""
     with whole_file(path) as temporary:
         figure.savefig(temporary, dpi=150, bbox_inches="tight")
-    _pyplot().close(figure)
+    pyplot().close(figure)
     return path
+
+
+def stretch(hr: np.ndarray, reference: np.ndarray) -> Any:
+    """Return the asinh stretch of a sample: from 0 to the peak of ``hr``, linear below its noise."""
+    from matplotlib.colors import AsinhNorm
+
+    peak = float(hr.max())
+    return AsinhNorm(linear_width=max(float(np.std(hr - reference)), 1e-3 * peak), vmin=0, vmax=peak)
 
 
 def comparison(example: dict[str, np.ndarray], run: Run, data: LensDataModule) -> Path:
@@ -47,19 +57,18 @@ def comparison(example: dict[str, np.ndarray], run: Run, data: LensDataModule) -
     Brightness is the flux rate per HR pixel in an asinh stretch that is linear below the HR noise; every panel has
     the same stretch, and the residual a symmetric linear one.
     """
-    plt = _pyplot()
-    from matplotlib.colors import AsinhNorm, Normalize
+    plt = pyplot()
+    from matplotlib.colors import Normalize
 
     constant = data.normalization == "constant"
     unit, pixel = data.unit if constant else 1.0, data.sets["test"].pixel_scale
     images = {name: example[name] * unit for name in _TITLES if name in example}
     reference = "truth" if "truth" in images else "hr"
-    soft = max(float(np.std(images["hr"] - images[reference])), 1e-3 * float(images["hr"].max()))
     peak = float(images["hr"].max())
-    stretch: Normalize = AsinhNorm(linear_width=soft, vmin=0, vmax=peak)
+    brightness = stretch(images["hr"], images[reference])
     residual = images["prediction"] - images[reference]
     limit = float(np.quantile(np.abs(residual), 0.999))
-    panels = [(_TITLES[name] or _model_name(run), image, stretch, "inferno") for name, image in images.items()]
+    panels = [(_TITLES[name] or _model_name(run), image, brightness, "inferno") for name, image in images.items()]
     panels.append((f"{_model_name(run)} − {_TITLES[reference]}", residual, Normalize(-limit, limit), "RdBu_r"))
 
     columns = 3
@@ -84,7 +93,7 @@ def comparison(example: dict[str, np.ndarray], run: Run, data: LensDataModule) -
     if len(ticks) > 2 and peak < 10:  # counts keep matplotlib's ticks
         bar.set_ticks(ticks, labels=[f"{t:g}" for t in ticks])
     figure.colorbar(drawn[-1], ax=axes[-1, :], pad=0.01).set_label("residual, the same unit (linear)")
-    return _save(figure, run.file("figures") / "comparison.png")
+    return save(figure, run.file("figures") / "comparison.png")
 
 
 def _model_name(run: Run) -> str:
@@ -114,7 +123,7 @@ def loss_curve(run: Run) -> Path | None:
     history = read_history(run)
     if "train/loss" not in history or history["train/loss"].dropna().empty:
         return None
-    plt = _pyplot()
+    plt = pyplot()
     figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
     names = [c for c in history.columns if c.startswith("train/") and c != "train/loss"]
     styles = ["--", ":", "-."]
@@ -135,4 +144,4 @@ def loss_curve(run: Run) -> Path | None:
         handles, labels = handles + more[0], labels + more[1]
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=9, frameon=False)
     axis.set_title(run.name)
-    return _save(figure, run.file("figures") / "loss_curve.png")
+    return save(figure, run.file("figures") / "loss_curve.png")

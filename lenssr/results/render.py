@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import html
+from collections.abc import Sequence
 from itertools import groupby
+from pathlib import Path
 
 from lenssr.results.tables import Cell, Column, Table
 
@@ -15,6 +18,11 @@ LEGEND = (
     "needs two seeds; ≈: tied with the best; ↑ ↓: better, worse than the baseline by the same rule; in brackets: the "
     "2023 report."
 )
+CAPTIONS = {
+    "grid": "One lens through every model, and what differs from the noise-free image",
+    "cost": "Quality against the truth over size and time",
+    "spectrum": "Power of each model's images over the truth's",
+}
 _ARROWS = {"better": "↑", "worse": "↓"}
 
 
@@ -57,13 +65,15 @@ def _notes(table: Table) -> list[str]:
     return [f"{table.caption} {images} test images, {seeds} seeds; {LEGEND}"]
 
 
-def to_markdown(table: Table) -> str:
-    """Return the table in Markdown, with the commands that fill its gaps."""
+def to_markdown(table: Table, pictures: Sequence[Path] = ()) -> str:
+    """Return the table in Markdown, with the commands that fill its gaps and the pictures that lie beside it."""
     headings = ["", "parameters", *(f"{column.group}<br>{column.label}" for column in table.columns)]
     rows = [headings, ["---", *["---:"] * (len(headings) - 1)], *_lines(table, ("**", "**"))]
     text = [f"## {table.title}", "", *("| " + " | ".join(row) + " |" for row in rows), "", *_notes(table)]
     if table.missing:
         text += ["", f"Missing: {len(table.missing)} runs. They are filled by", "", "```bash", *table.missing, "```"]
+    for picture in pictures:
+        text += ["", f"![{CAPTIONS[picture.stem.rpartition('_')[2]]}]({picture.name})"]
     return "\n".join(text) + "\n"
 
 
@@ -110,7 +120,8 @@ def to_latex(table: Table) -> str:
 _STYLE = """body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem}
 .wide{overflow-x:auto}table{border-collapse:collapse}th,td{padding:.3rem .7rem;text-align:right;white-space:nowrap}
 th:first-child,td:first-child{text-align:left}thead{border-top:2px solid;border-bottom:1px solid}
-tbody{border-bottom:2px solid}pre{overflow-x:auto;background:#8881;padding:.7rem}"""
+tbody{border-bottom:2px solid}pre{overflow-x:auto;background:#8881;padding:.7rem}
+figure{margin:2rem 0}img{max-width:100%}"""
 
 
 def _section(table: Table) -> str:
@@ -132,11 +143,20 @@ def _section(table: Table) -> str:
     )
 
 
-def to_html(tables: list[Table], title: str = "Results") -> str:
-    """Return one page with all tables, complete in itself."""
+def _figure(picture: Path) -> str:
+    caption = html.escape(CAPTIONS[picture.stem.rpartition("_")[2]])
+    data = base64.b64encode(picture.read_bytes()).decode()
+    return (
+        f"<figure><img alt='{caption}' src='data:image/png;base64,{data}'><figcaption>{caption}</figcaption></figure>"
+    )
+
+
+def to_html(tables: list[Table], title: str = "Results", pictures: Sequence[Path] = ()) -> str:
+    """Return one page with all tables and pictures, complete in itself."""
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         f"<title>{html.escape(title)}</title><style>{_STYLE}</style><h1>{html.escape(title)}</h1>"
         + "".join(map(_section, tables))
+        + "".join(map(_figure, pictures))
         + "</html>\n"
     )

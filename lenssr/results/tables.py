@@ -75,6 +75,7 @@ class Row:
     results: list[RunResult] = field(default_factory=list)
     missing: list[list[str]] = field(default_factory=list)
     parameters: int | None = None
+    scale: int = 1
     ranked: bool = True
 
     @property
@@ -170,7 +171,7 @@ def _row(
             results.append(result)
         else:
             missing.append([*overrides, *chosen])
-    row = Row(entry["label"], {}, results, missing)
+    row = Row(entry["label"], {}, results, missing, scale=config["dataset"]["scale"])
     published = entry.get("published", {})
     for column in columns:
         values = [_score(result, column.key) for result in results]

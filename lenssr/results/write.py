@@ -36,13 +36,14 @@ def fill(chosen: list[str], overrides: list[str]) -> None:
             say(f"error: {error}")
 
 
-def write(chosen: list[str], overrides: list[str], folder: Path) -> list[str]:
-    """Write each table as ``.md``, ``.tex`` and ``.html``, and its comparisons with the baseline as ``.csv``.
+def write(chosen: list[str], overrides: list[str], folder: Path, figures: bool = True) -> list[str]:
+    """Write each table as ``.md``, ``.tex`` and ``.html``, its comparisons with the baseline as ``.csv``, its pictures.
 
     Args:
         chosen: tables; none means all.
         overrides: shared by every cell.
         folder: where to.
+        figures: draw the pictures too.
 
     Returns:
         The commands that would fill the empty cells.
@@ -51,14 +52,16 @@ def write(chosen: list[str], overrides: list[str], folder: Path) -> list[str]:
         LensSRError: a table or an override names nothing.
     """
     from lenssr.results.render import to_html, to_latex, to_markdown
+    from lenssr.results.table_figures import draw
     from lenssr.results.tables import build, names
 
     missing: list[str] = []
     for name in chosen or names():
         table = build(name, overrides)
-        write_text(folder / f"{name}.md", to_markdown(table))
+        pictures = draw(table, folder) if figures else []
+        write_text(folder / f"{name}.md", to_markdown(table, pictures))
         write_text(folder / f"{name}.tex", to_latex(table))
-        write_text(folder / f"{name}.html", to_html([table], table.title))
+        write_text(folder / f"{name}.html", to_html([table], table.title, pictures))
         write_text(folder / f"{name}.csv", table.comparisons.to_csv(index=False))
         missing += table.missing
         filled = sum(len(row.results) for row in table.rows)
@@ -96,6 +99,7 @@ def main() -> None:
     )
     parser.add_argument("words", nargs="*", help="tables (all if none), and overrides such as scale=report")
     parser.add_argument("--run", action="store_true", help="first run what is missing, one after another")
+    parser.add_argument("--no-figures", action="store_true", help="leave the pictures out")
     parser.add_argument("--cost", action="store_true", help="write what a seed of each table costs here, and no table")
     parser.add_argument("--to", type=Path, default=Path("outputs/tables"), help="folder of the files [%(default)s]")
     arguments = parser.parse_args()
@@ -106,7 +110,7 @@ def main() -> None:
             return write_costs(chosen, overrides, arguments.to)
         if arguments.run:
             fill(chosen, overrides)
-        missing = write(chosen, overrides, arguments.to)
+        missing = write(chosen, overrides, arguments.to, figures=not arguments.no_figures)
     except LensSRError as error:
         say(f"error: {error}")
         sys.exit(error.exit_code)

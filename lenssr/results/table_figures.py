@@ -1,0 +1,154 @@
+"""Pictures of a table: one lens through every model, quality against cost, power against frequency."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from lenssr.results.figures import pyplot, save, stretch
+from lenssr.results.tables import Row, Table
+from lenssr.runs import RunResult
+
+__all__ = ["draw"]
+
+_COLUMNS = 5
+_MARKERS = "osD^vP*X<>hdp"
+
+
+def draw(table: Table, folder: Path) -> list[Path]:
+    """Write ``<table>_{grid,cost,spectrum}.png`` of a table's finished rows; nothing where there is none."""
+    rows = [row for row in table.rows if row.results]
+    if not rows:
+        return []
+    return [
+        _grid(rows, folder / f"{table.name}_grid.png"),
+        _cost(rows, folder / f"{table.name}_cost.png"),
+        _spectrum(rows, folder / f"{table.name}_spectrum.png"),
+    ]
+
+
+def _prediction(result: RunResult, index: int) -> tuple[np.ndarray, dict[str, np.ndarray], float]:
+    """Return a run's image of one test sample, the sample, both in flux units, and the pixel scale in arcsec."""
+    from lenssr.build import build_data
+    from lenssr.stages import load_task, read_config
+
+    data, task = build_data(read_config(result.folder)), load_task(result.folder)
+    cpu = torch.device("cpu")
+    task.to(cpu)
+    for batch in data.evaluation("test", cpu):
+        if index in batch["index"]:
+            here = batch["index"] == index
+            one: Any = {name: value[here] for name, value in batch.items()}  # type: ignore[index]
+            break
+    with torch.inference_mode():
+        image = task.predict_test(one)
+    images = {name: one[name][0, 0].numpy() * data.unit for name in ("lr", "hr", "truth") if name in one}
+    return image[0, 0].numpy() * data.unit, images, data.sets["test"].pixel_scale
+
+
+def _grid(rows: list[Row], path: Path, index: int = 1) -> Path:
+    """Draw one lens (the second test image, a vortex) through every model, each above its residual."""
+    from matplotlib.colors import Normalize
+
+    drawn = [(row.label, *_prediction(row.results[0], index)) for row in rows]
+    _, _, seen, pixel = drawn[0]
+    name = "truth" if "truth" in seen else "hr"
+    panels = [("LR", seen["lr"], None), ("HR, noisy", seen["hr"], seen["hr"] - seen[name])]
+    panels += [(label, image, image - seen[name]) for label, image, _, _ in drawn]
+    brightness = stretch(seen["hr"], seen[name])
+    learned = np.concatenate([np.abs(image - seen[name]).ravel() for _, image, _, _ in drawn])
+    limit = float(np.quantile(learned, 0.995))
+    half = seen["hr"].shape[-1] * pixel / 2
+
+    lines = -(-len(panels) // _COLUMNS)
+    figure, axes = pyplot().subplots(
+        2 * lines, _COLUMNS, figsize=(2.5 * _COLUMNS, 5.3 * lines), layout="constrained", squeeze=False
+    )
+    for axis in axes.flat:
+        axis.set_axis_off()
+    shown: dict[bool, Any] = {}
+    for i, (title, image, residual) in enumerate(panels):
+        top, below = axes[2 * (i // _COLUMNS), i % _COLUMNS], axes[2 * (i // _COLUMNS) + 1, i % _COLUMNS]
+        for axis, what, norm, colours in (
+            (top, image, brightness, "inferno"),
+            (below, residual, Normalize(-limit, limit), "RdBu_r"),
+        ):
+            if what is not None:
+                axis.set_axis_on()
+                axis.set(xticks=[-2, 0, 2], yticks=[-2, 0, 2])
+                axis.tick_params(labelsize=7)
+                extent = (-half, half, -half, half)
+                shown[what is image] = axis.imshow(what, norm=norm, cmap=colours, origin="lower", extent=extent)
+        top.set_title(title, fontsize=10)
+    bar = figure.colorbar(shown[True], ax=axes[:, -1], shrink=0.4, anchor=(0, 1))
+    bar.set_label("flux / HR pixel / unit time (asinh)")
+    what = "noise-free HR" if name == "truth" else "noisy HR"
+    other = figure.colorbar(shown[False], ax=axes[:, -1], shrink=0.4, anchor=(0, 0))
+    other.set_label(f"image − {what} (linear)")
+    figure.supxlabel("arcsec", fontsize=9)
+    return save(figure, path)
+
+
+def _scores(row: Row) -> tuple[float, float] | None:
+    """Return mean and spread over seeds of the PSNR against the truth (of the noisy image where none is known)."""
+    for key in ("truth/psnr", "report/psnr"):
+        values = [r.metrics["scores"]["prediction"][key]["mean"] for r in row.results if _has(r, key)]
+        if values:
+            return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    return None
+
+
+def _has(result: RunResult, key: str) -> bool:
+    return key in result.metrics["scores"]["prediction"]
+
+
+def _cost(rows: list[Row], path: Path) -> Path:
+    """Draw PSNR against the truth over parameters and over the time for one image; bars are spreads over seeds."""
+    figure, axes = pyplot().subplots(1, 2, figsize=(11, 4.6), layout="constrained", sharey=True)
+    handles: dict[str, Any] = {}
+    for i, row in enumerate(rows):
+        score = _scores(row)
+        if score is None:
+            continue
+        style = {"marker": _MARKERS[i % len(_MARKERS)], "color": f"C{i % 10}", "capsize": 3, "ls": "none"}
+        times = [1e3 * result.metrics["seconds_per_image"] for result in row.results]
+        if row.parameters:
+            axes[0].errorbar(row.parameters, score[0], score[1], **style)
+            handles[row.label] = axes[1].errorbar(float(np.median(times)), score[0], score[1], **style)
+        else:
+            line = axes[0].axhline(score[0], color=f"C{i % 10}", ls="--", lw=1)
+            axes[1].axhline(score[0], color=f"C{i % 10}", ls="--", lw=1)
+            handles[row.label] = line
+    axes[0].set(xscale="log", xlabel="trained parameters", ylabel="PSNR vs truth / dB")
+    axes[1].set(xscale="log", xlabel="time for one test image / ms")
+    for axis in axes:
+        axis.grid(alpha=0.3, which="both")
+    figure.legend(handles.values(), handles.keys(), loc="outside right center", fontsize=9, frameon=False)
+    return save(figure, path)
+
+
+def _spectrum(rows: list[Row], path: Path) -> Path:
+    """Draw the power of each model's images over the truth's, against spatial frequency."""
+    figure, axis = pyplot().subplots(figsize=(9, 4.8), layout="constrained")
+    for i, row in enumerate(rows):
+        tables = [pd.read_parquet(result.folder / "spectrum.parquet") for result in row.results]
+        if any("truth" not in found for found in tables):
+            continue
+        ratio = np.mean([found["prediction"] / found["truth"] for found in tables], axis=0)
+        style = "--" if not row.parameters else ("-", "-.")[i // 10 % 2]
+        axis.plot(tables[0]["cycles_per_arcsec"], ratio, style, color=f"C{i % 10}", lw=1.5, label=row.label)
+    if axis.lines:
+        noisy = tables[0]["hr"] / tables[0]["truth"]
+        axis.plot(tables[0]["cycles_per_arcsec"], noisy, color="0.6", lw=1, label="HR, noisy")
+        nyquist = tables[0]["cycles_per_arcsec"].max() / rows[0].scale
+        axis.axvline(nyquist, color="0.4", ls=":", lw=1)
+        axis.annotate("LR Nyquist", (nyquist, 0.02), xycoords=("data", "axes fraction"), fontsize=8, ha="right")
+    axis.axhline(1, color="k", lw=0.8)
+    axis.set(xscale="log", yscale="log", xlabel="spatial frequency / cycles per arcsec", ylabel="power / truth's power")
+    axis.grid(alpha=0.3, which="both")
+    figure.legend(loc="outside right center", fontsize=9, frameon=False)
+    return save(figure, path)

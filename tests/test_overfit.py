@@ -1,0 +1,24 @@
+"""Every architecture can learn: eight images by heart, from their noisy LR images to the noise-free truth."""
+
+import pytest
+
+from lenssr.config import CONFIGS, compose
+from lenssr.evaluate import evaluate
+from lenssr.train import train
+
+LEARNED = sorted(p.stem for p in CONFIGS.glob("model/*.yaml") if "super_resolution" in p.read_text())
+LEARNED.remove("spandrel")  # an extra
+RECIPE = [
+    "loss=mse", "dataset.target=truth", "dataset.noise=fixed", "dataset.image_size=64",
+    "dataset.source.pixel_scale=0.1", "scale.dataset={train: 8, validation: 8, test: 8}",
+    "loader.patch=64", "loader.batch_size=8", "trainer.max_steps=300", "trainer.validations=1", "optimizer.lr=2e-3",
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LEARNED)
+def test_eight_images_are_learnt_by_heart(name, outputs):
+    result = train(compose([f"model={name}", *RECIPE, outputs]))
+    learnt = evaluate(result.folder, split="train").metrics["scores"]["prediction"]["truth/psnr"]["mean"]
+    print(f"{name}: {learnt:.1f} dB on the eight images")
+    assert learnt > 35
