@@ -32,7 +32,14 @@ def build_model(config: dict[str, Any]) -> nn.Module:
 def build_data(config: dict[str, Any]) -> LensDataModule:
     """Return the data module; nothing is simulated or read yet."""
     loader = {**config["loader"], "seed": config["seed"], "steps": config["trainer"]["max_steps"]}
-    return instantiate(config["dataset"], "dataset", loader=loader)
+    node = config["task"].get("upscaler")
+    return instantiate(
+        config["dataset"],
+        "dataset",
+        loader=loader,
+        labels=config["task"].get("targets", []),
+        upscaler=instantiate(node, "task.upscaler") if node else None,
+    )
 
 
 def build_task(config: dict[str, Any]) -> Task:

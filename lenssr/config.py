@@ -30,6 +30,7 @@ NOT_IDENTITY = (
     "logger",
     "scale",  # its numbers reach the result through the nodes that interpolate them
     "task.recipe",
+    "task.data",
     "task.ignores",
     "trainer.accelerator",
     "trainer.devices",
@@ -102,15 +103,24 @@ def select(config: dict[str, Any], path: str, default: Any = None) -> Any:
     return config
 
 
-def stage_nodes(config: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield (dotted path, node) of every node that stands for another, finished run."""
+def stage_nodes(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (dotted path, node) of every node that stands for another, finished run which this one needs.
+
+    A node with ``when: {path: value}`` is needed where the configuration has that value.
+    """
+    for path, node in _stage_nodes(config):
+        if all(select(config, key) == value for key, value in node.get("when", {}).items()):
+            yield path, node
+
+
+def _stage_nodes(config: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     for key, value in config.items():
         if isinstance(value, dict):
             path = f"{prefix}{key}"
             if value.get("_target_") == STAGE_TARGET:
                 yield path, value
             else:
-                yield from stage_nodes(value, f"{path}.")
+                yield from _stage_nodes(value, f"{path}.")
 
 
 def identity(config: dict[str, Any], stages: dict[str, str]) -> str:
@@ -123,8 +133,8 @@ def identity(config: dict[str, Any], stages: dict[str, str]) -> str:
     payload = json.loads(json.dumps(config))
     for path in (*NOT_IDENTITY, *select(config, "task.ignores", [])):
         _drop(payload, path)
-    for path, digest in stages.items():
-        _replace(payload, path, {"stage": digest})
+    for path, _ in list(_stage_nodes(payload)):
+        _replace(payload, path, {"stage": stages.get(path)})  # None where the run does without it
     text = json.dumps(payload, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 

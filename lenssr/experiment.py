@@ -13,7 +13,8 @@ from lenssr.checkpoints import read, read_weights
 from lenssr.data import LensDataModule
 from lenssr.errors import RunError
 from lenssr.files import disk_errors, whole_file
-from lenssr.metrics.evaluation import Evaluation, evaluate
+from lenssr.metrics.evaluation import Evaluation
+from lenssr.metrics.labels import LabelEvaluation
 from lenssr.metrics.physics import equivariance_error
 from lenssr.progress import say
 from lenssr.provenance import Provenance
@@ -54,7 +55,7 @@ def fit(run: Run, task: Task, data: LensDataModule, trainer: pl.Trainer) -> None
     Raises:
         RunError: the checkpoint to resume from is damaged or of another model.
     """
-    task.loss.prepare()
+    task.prepare(data)
     resume = None
     if run.last.exists():
         state = read(run.last)
@@ -66,36 +67,37 @@ def fit(run: Run, task: Task, data: LensDataModule, trainer: pl.Trainer) -> None
     read_weights(task.model, run.best)
 
 
-def test(task: Task, data: LensDataModule, device: torch.device, split: str = "test") -> Evaluation:
+def test(task: Task, data: LensDataModule, device: torch.device, split: str = "test") -> Evaluation | LabelEvaluation:
     """Score a split with the task's present weights, in fp32."""
     task.to(device).eval()
-    batches = data.evaluation(split, device)
-    name = type(task.model).__name__
-    images = data.sets[split]
-    return evaluate(task.predict_test, batches, len(images), task.references, f"testing {name}", images.pixel_scale)
+    return task.examine(data, device, split)
 
 
-def _record(run: Run, task: Task, data: LensDataModule, found: Evaluation, trainer: pl.Trainer) -> dict[str, Any]:
-    from lenssr.results.figures import comparison, loss_curve
+def _record(
+    run: Run, task: Task, data: LensDataModule, found: Evaluation | LabelEvaluation, trainer: pl.Trainer
+) -> dict[str, Any]:
+    from lenssr.results.figures import loss_curve, result_figure
 
     write_scores(run.folder, found, data)
-    pictures = [comparison(found.example, run, data), loss_curve(run) if task.trains else None]
+    pictures = [result_figure(found, run, data), loss_curve(run) if task.trains else None]
     _show_pictures(trainer, [picture for picture in pictures if picture])
     _log_summary(trainer, found.summary().get("prediction", {}))
     return describe(task, data, found, trainer.strategy.root_device)
 
 
-def write_scores(folder: Path, found: Evaluation, data: LensDataModule, split: str = "test") -> None:
+def write_scores(folder: Path, found: Evaluation | LabelEvaluation, data: LensDataModule, split: str = "test") -> None:
     """Write ``per_image.parquet``, the parameters beside the scores, and ``spectrum.parquet``."""
     parameters = data.sets[split].parameters
     table = found.per_image.merge(parameters.drop(columns=_lists(parameters)), on="index", how="left")
     for name, frame in {"per_image": table, "spectrum": found.spectrum}.items():
+        if frame is None:
+            continue
         with whole_file(folder / f"{name}.parquet") as temporary:
             frame.to_parquet(temporary, index=False)
 
 
 def describe(
-    task: Task, data: LensDataModule, found: Evaluation, device: torch.device, split: str = "test"
+    task: Task, data: LensDataModule, found: Evaluation | LabelEvaluation, device: torch.device, split: str = "test"
 ) -> dict[str, Any]:
     """Return the content of ``metrics.json``."""
     return {
@@ -106,11 +108,7 @@ def describe(
         "parameters": sum(p.numel() for p in task.model.parameters() if p.requires_grad),
         "seconds_per_image": found.seconds_per_image,
         "equivariance_error": _equivariance(task, data, device),
-        "definitions": "report: against the noisy HR image; truth: against its noise-free expectation; both min-max "
-        "scaled by the HR image; PSNR (data range 1) and SSIM (7x7 uniform, data range 1) averaged over images; "
-        "ssim_original: data range of the prediction, as the 2023 report; physics (against the truth): flux_error, "
-        "relative; ring_error, arcsec; chi2, reduced, of the HR image about the prediction; power_ratio, in the octave "
-        "below the LR Nyquist frequency",
+        "definitions": found.definitions,
         "scores": found.summary(),
     }
 

@@ -42,6 +42,7 @@ class _Dataset(_Built):
     target_: Literal["observed", "truth"] = Field(alias="target")
     normalization: Literal["constant", "per_image_minmax"]
     noise: Literal["fresh", "fixed"]
+    inputs: Literal["hr", "interpolated", "super_resolved", "truth"]
 
 
 class _Task(_Open):

@@ -77,8 +77,8 @@ def make(config: dict[str, Any]) -> None:
         node["run"] = str(train(stage).folder)
 
 
-def trained(run: str | None, overrides: list[str], inherit: list[str]) -> nn.Module:
-    """Return the model of the finished run that a stage node stands for.
+def trained(run: str | None, overrides: list[str], inherit: list[str], when: dict[str, Any] | None = None) -> nn.Module:
+    """Return the model of the finished run that a stage node stands for; ``when`` says who needs it.
 
     Raises:
         RunError: :func:`make` was not called before.

@@ -72,16 +72,24 @@ def _recorded(run: Run) -> RunResult:
 
 def _work(run: Run, task: Task, data: LensDataModule) -> RunResult:
     """Make what the run depends on, then the run."""
-    from lenssr.build import build_task
     from lenssr.experiment import execute
 
     data.prepare()
     make(run.config)
     if run.stages:
-        task = build_task(run.config)  # now with the folders of its stages
+        task, data = _built(run)  # now with the folders of its stages
+        data.prepare()
         if not _follows():
             run.write_config()
     return execute(run, task, data)
+
+
+class _Stopped(BaseException):
+    """Carries an interruption through Hydra, which would take an exception for one failed job and begin the next."""
+
+    def __init__(self, interrupted: Interrupted) -> None:
+        super().__init__(str(interrupted))
+        self.interrupted = interrupted
 
 
 class _Jobs:
@@ -96,8 +104,8 @@ class _Jobs:
         begun = time.monotonic()
         try:
             result = train(cfg)
-        except Interrupted:
-            raise
+        except Interrupted as error:
+            raise _Stopped(error) from error
         except LensSRError as error:
             self.failures.append(error)
             return None
@@ -151,6 +159,8 @@ def _hydra_main(arguments: list[str]) -> None:
         hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(jobs)()
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error, overrides)) from error
+    except _Stopped as stop:
+        raise stop.interrupted from stop
     for failure in jobs.failures[:-1]:
         if "traceback=true" in arguments:
             traceback.print_exception(failure)

@@ -201,6 +201,23 @@ def test_ctrl_c_keeps_the_checkpoint_and_the_command_resumes(tmp_path):
     assert done.returncode == 0 and "Resuming from step" in done.stderr
 
 
+def test_ctrl_c_ends_a_sweep(cli, tiny, tmp_path, monkeypatch):
+    """Hydra would take the interruption for one failed job and begin the next."""
+    from lenssr import build
+
+    made = build.build_trainer
+
+    def with_stop(*arguments):
+        trainer = made(*arguments)
+        trainer.callbacks.insert(0, StopAt(1))
+        return trainer
+
+    monkeypatch.setattr("lenssr.experiment.build_trainer", with_stop)
+    code, _, err = cli("-m", "model=rdn", *TINY_RDN, *tiny, "seed=0,1")
+    assert code == 130 and "repeat the command" in err
+    assert len(list(tmp_path.glob("outputs/runs/*"))) == 1
+
+
 def test_two_devices_share_a_batch(tmp_path):
     """Two CPU processes see the samples that one sees, and end with nearly its weights."""
     command = [sys.executable, "train.py", "model=rdn", "loss=mse_aae", *TINY, *TINY_RDN, *TINY_STAGE]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypedDict
+from typing import Any, Protocol, TypedDict
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from lenssr.data.parameters import SPLITS
 from lenssr.data.random import philox
 from lenssr.data.store import ImageSet
 
-__all__ = ["Batch", "EvaluationBatches", "Reader", "TrainingBatches"]
+__all__ = ["Batch", "BatchReader", "EvaluationBatches", "Pixels", "Reader", "TrainingBatches"]
 
 # keys of the random numbers that arrange training, apart from those of the splits' noise; never renumber
 _ORDER, _PATCH, _TURN = 16, 17, 18
@@ -35,6 +35,53 @@ class Batch(TypedDict, total=False):
     variance: Tensor  # of hr around truth; absent where unknown
     flux: Tensor  # noise-free, without the detector's offset; absent where unknown or no longer a flux
     index: Tensor  # int64 (B,), row of the set
+    input: Tensor  # what a downstream network sees; batches of labels alone have it
+    label: Tensor  # float32 (B, labels), what it shall tell
+
+
+class Pixels:
+    """Cuts windows out of a split's images.
+
+    Args:
+        images: the split.
+        device: where the cut-outs shall be.
+        resident: whether all images are kept there.
+    """
+
+    def __init__(self, images: ImageSet, device: torch.device, resident: bool) -> None:
+        self.images, self.device = images.images, device
+        self._all = torch.from_numpy(np.array(images.images)).to(device) if resident else None
+
+    @property
+    def size(self) -> int:
+        """Pixels along a side of a whole image."""
+        return int(self.images.shape[-1])
+
+    def cut(self, index: Tensor, window: Window) -> Tensor:
+        """Return the images ``index`` (int64, B) in a window, (B, size, size)."""
+        offset = torch.arange(window.size, device=self.device)
+        if self._all is not None:
+            rows = (window.row.view(-1, 1) + offset).unsqueeze(2)
+            columns = (window.column.view(-1, 1) + offset).unsqueeze(1)
+            return self._all[index.view(-1, 1, 1), rows, columns]
+        corners = zip(index.tolist(), window.row.tolist(), window.column.tolist(), strict=True)
+        size = window.size
+        cut = np.stack([self.images[i, r : r + size, c : c + size] for i, r, c in corners])
+        return torch.from_numpy(cut).to(self.device)
+
+
+class BatchReader(Protocol):
+    """What arranges batches needs of a reader."""
+
+    images: ImageSet
+    device: torch.device
+
+    @property
+    def image_size(self) -> int:
+        """HR pixels along a side of a whole image."""
+
+    def read(self, index: Tensor, window: Window, epoch: Tensor | int) -> Batch:
+        """Return the samples ``index`` (int64, B) in a window, with the noise of an epoch."""
 
 
 @dataclass
@@ -63,30 +110,19 @@ class Reader:
 
     def __post_init__(self) -> None:
         self._time = torch.from_numpy(self.images.exposure_time.copy()).to(self.device)
-        self._all = torch.from_numpy(np.array(self.images.images)).to(self.device) if self.resident else None
+        self._pixels = Pixels(self.images, self.device, self.resident)
 
     @property
     def image_size(self) -> int:
         """HR pixels along a side of a whole image."""
-        return int(self.images.images.shape[-1])
+        return self._pixels.size
 
     def read(self, index: Tensor, window: Window, epoch: Tensor | int) -> Batch:
         """Return the samples ``index`` (int64, B) in a window, with the noise of an epoch."""
-        pixels = self._pixels(index, window)
+        pixels = self._pixels.cut(index, window)
         address = Address(index, epoch, (self.observe.seed, SPLITS[self.split]))
         seen = self.observe(pixels, self._time[index], self.images.unit, window, address)
         return self._scaled(seen, index)
-
-    def _pixels(self, index: Tensor, window: Window) -> Tensor:
-        offset = torch.arange(window.size, device=self.device)
-        if self._all is not None:
-            rows = (window.row.view(-1, 1) + offset).unsqueeze(2)
-            columns = (window.column.view(-1, 1) + offset).unsqueeze(1)
-            return self._all[index.view(-1, 1, 1), rows, columns]
-        corners = zip(index.tolist(), window.row.tolist(), window.column.tolist(), strict=True)
-        size = window.size
-        cut = np.stack([self.images.images[i, r : r + size, c : c + size] for i, r, c in corners])
-        return torch.from_numpy(cut).to(self.device)
 
     def _scaled(self, seen: Observed, index: Tensor) -> Batch:
         if self.normalization == "per_image_minmax":
@@ -136,7 +172,7 @@ class TrainingBatches:
         world_size: number of processes, each of which takes an equal share of every batch.
     """
 
-    reader: Reader
+    reader: BatchReader
     steps: int
     batch_size: int
     patch: int
@@ -188,7 +224,7 @@ class TrainingBatches:
         flip, turn, *_ = philox((index, epoch, 0, 0), (self.seed, _TURN))
         flips = (flip % 4 if self.flips else flip * 0).tolist()
         turns = (turn % 4 if self.rotations else turn * 0).tolist()
-        for name in ("lr", "hr", "truth", "variance", "flux", "target"):
+        for name in ("lr", "hr", "truth", "variance", "flux", "target", "input"):
             if name in batch:
                 images = batch[name]
                 turned = [_turn(image, f, t) for image, f, t in zip(images, flips, turns, strict=True)]
@@ -219,7 +255,7 @@ class EvaluationBatches:
         scale: HR pixels per LR pixel.
     """
 
-    reader: Reader
+    reader: BatchReader
     batch_size: int
     patch: int | None
     scale: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -9,8 +10,10 @@ from typing import Any, Literal
 import psutil
 import pytorch_lightning as pl
 import torch
+from torch import nn
 
-from lenssr.data.batches import EvaluationBatches, Reader, TrainingBatches
+from lenssr.data.batches import BatchReader, EvaluationBatches, Reader, TrainingBatches
+from lenssr.data.labelled import LabelledReader, labels_of, render
 from lenssr.data.store import ImageSet
 from lenssr.errors import ConfigError
 
@@ -33,7 +36,7 @@ class Loader:
 
 
 class LensDataModule(pl.LightningDataModule):
-    """Pairs of low- and high-resolution observations of one sky.
+    """Pairs of low- and high-resolution observations of one sky; or one image of each, with labels.
 
     Args:
         name: of the dataset.
@@ -41,10 +44,13 @@ class LensDataModule(pl.LightningDataModule):
         image_size: HR pixels along a side.
         target: ``observed`` or ``truth``.
         normalization: ``constant`` or ``per_image_minmax``.
-        noise: of the training split, ``fresh`` or ``fixed``.
+        noise: of the training split, ``fresh`` or ``fixed``; labelled images are always fixed.
+        inputs: what a network sees that tells labels: ``hr``, ``interpolated``, ``super_resolved`` or ``truth``.
         source: makes or finds the set.
         observation: draws a pair from a stored image.
         loader: see :class:`Loader`.
+        labels: columns of the parameters that a task learns to tell; none where it learns images.
+        upscaler: returns the trained network behind ``super_resolved``.
 
     Raises:
         ConfigError: the sizes do not fit each other, or truth is asked of a set that has none.
@@ -58,14 +64,18 @@ class LensDataModule(pl.LightningDataModule):
         target: str,
         normalization: str,
         noise: str,
+        inputs: str,
         source: Any,
         observation: Any,
         loader: dict[str, Any],
+        labels: Sequence[str] = (),
+        upscaler: Callable[[], nn.Module] | None = None,
     ) -> None:
         super().__init__()
         self.name, self.scale, self.image_size = name, scale, image_size
         self.target, self.normalization, self.noise = target, normalization, noise
         self.source, self.observation = source, observation
+        self.inputs, self.labels, self._upscaler = inputs, list(labels), upscaler
         self.loader = Loader(**loader)
         self._unit: float | None = None
         self._check()
@@ -84,11 +94,12 @@ class LensDataModule(pl.LightningDataModule):
                 raise ConfigError(f"loader.{key}={patch} is larger than dataset.image_size={self.image_size}.")
             if patch is not None and patch % scale:
                 raise ConfigError(f"loader.{key}={patch} is not a multiple of dataset.scale={scale}.")
-        if self.target == "truth" and not self.source.noise_free:
-            raise ConfigError(
-                f"dataset.target=truth needs a simulated set; dataset={self.name} holds observed images alone. "
-                "Use dataset.target=observed."
-            )
+        for key, otherwise in {"target": "observed", **({"inputs": "hr"} if self.labels else {})}.items():
+            if getattr(self, key) == "truth" and not self.source.noise_free:
+                raise ConfigError(
+                    f"dataset.{key}=truth needs a simulated set; dataset={self.name} holds observed images alone. "
+                    f"Use dataset.{key}={otherwise}."
+                )
         if self.observation.needs_truth and not self.source.noise_free:
             raise ConfigError(f"dataset={self.name} is already noisy; its observation must be a BinnedExposure.")
 
@@ -107,20 +118,48 @@ class LensDataModule(pl.LightningDataModule):
         self._unit = value
 
     def prepare(self) -> None:
-        """Make the set if need be, so that what follows can tell how long it will take."""
+        """Make the set if need be, so that what follows can tell how long it will take, and check its labels."""
         _ = self.sets
+        for column, name in enumerate(self.labels):
+            values = self.label("train")[:, column]
+            if not (values != values[0]).any():
+                raise ConfigError(
+                    f"{name} is {float(values[0]):g} for every training image: there is nothing to learn. Choose "
+                    "another of task.targets, or a set where it varies, as physics=corrected."
+                )
+
+    def label(self, split: str) -> torch.Tensor:
+        """Return the labels of a split, float32 (N, labels)."""
+        return labels_of(self.sets[split].parameters, self.labels, self.source.classes)
+
+    @cached_property
+    def rendered(self) -> dict[str, ImageSet]:
+        """What a network sees that tells labels, made on first use."""
+        upscale = self._upscaler() if self._upscaler and self.inputs == "super_resolved" else None
+        about = {"observation": self.observation.config, "scale": self.scale}
+        return render(self.sets, self._pairs, self.inputs, upscale, about, self._device())
+
+    def _pairs(self, split: str) -> EvaluationBatches:
+        load, device = self.loader, self._device()
+        return EvaluationBatches(self._pair_reader(split, device), load.evaluation_batch_size, None, self.scale)
 
     def _device(self) -> torch.device:
         if self.trainer is not None:
             return self.trainer.strategy.root_device
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
-    def reader(self, split: str, device: torch.device | None = None) -> Reader:
+    def reader(self, split: str, device: torch.device | None = None) -> BatchReader:
         """Return a reader of one split on a device (the trainer's)."""
         device = device or self._device()
-        images = self.sets[split]
-        if not len(images):
+        if not len(self.sets[split]):
             raise ConfigError(f"The {split} split of dataset={self.name} is empty; give it at least one image.")
+        if not self.labels:
+            return self._pair_reader(split, device)
+        images = self.rendered[split]
+        return LabelledReader(images, self.label(split), self.unit, device, self._resident(images, device))
+
+    def _pair_reader(self, split: str, device: torch.device) -> Reader:
+        images = self.sets[split]
         return Reader(
             images=images,
             observe=self.observation,

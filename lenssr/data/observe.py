@@ -92,6 +92,7 @@ class TwoExposures:
         seed: int,
     ) -> None:
         self.scale, self.seed = scale, seed
+        self.config = {"hr": hr_background_rms, "lr": lr_background_rms, "detector": detector, "seed": seed}
         self.hr = Detector(background_rms=hr_background_rms, **detector)
         self.lr = Detector(background_rms=lr_background_rms, **detector)
 
@@ -121,6 +122,7 @@ class BinnedExposure:
         if lr_noise < 0:
             raise ConfigError(f"dataset.observation.lr_noise={lr_noise} is negative; give 0 or more.")
         self.scale, self.lr_noise, self.seed = scale, lr_noise, seed
+        self.config = {"lr_noise": lr_noise, "seed": seed}
 
     def __call__(self, images: Tensor, time: Tensor, unit: float, window: Window, address: Address) -> Observed:
         """Degrade observed images (B, size, size)."""

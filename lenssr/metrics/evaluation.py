@@ -18,7 +18,7 @@ from lenssr.metrics import physics
 from lenssr.metrics.protocols import scores
 from lenssr.progress import track
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["Evaluation", "Stopwatch", "evaluate", "spread_of"]
 
 
 @dataclass(frozen=True)
@@ -30,25 +30,38 @@ class Evaluation:
         example: images of one sample by name, (H, W) arrays in the set's unit, for pictures.
         spectrum: mean power by spatial frequency: ``cycles_per_arcsec``, and a column for each of who and ``truth``.
         seconds_per_image: that the prediction takes; the first batch, which warms up, is left out where it can be.
+        definitions: what the scores mean.
     """
 
     per_image: pd.DataFrame
     example: dict[str, np.ndarray]
     spectrum: pd.DataFrame
     seconds_per_image: float
+    definitions: str = (
+        "report: against the noisy HR image; truth: against its noise-free expectation; both min-max scaled by the HR "
+        "image; PSNR (data range 1) and SSIM (7x7 uniform, data range 1) averaged over images; ssim_original: data "
+        "range of the prediction, as the 2023 report; physics (against the truth): flux_error, relative; ring_error, "
+        "arcsec; chi2, reduced, of the HR image about the prediction; power_ratio, in the octave below the LR Nyquist "
+        "frequency"
+    )
 
     def summary(self) -> dict[str, dict[str, dict[str, float]]]:
         """Return who -> ``protocol/score`` -> mean and standard deviation over the images."""
-        table: dict[str, dict[str, dict[str, float]]] = {}
-        for column in self.per_image.columns:
-            who, _, score = column.partition("/")
-            if not score:
-                continue
-            values = self.per_image[column].to_numpy()
-            if np.isfinite(values).all():  # the ceiling's truth PSNR is infinite: no number
-                spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-                table.setdefault(who, {})[score] = {"mean": float(values.mean()), "std": spread}
-        return table
+        return spread_of(self.per_image)
+
+
+def spread_of(per_image: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
+    """Return who -> score -> mean and standard deviation of every column ``<who>/<score>``."""
+    table: dict[str, dict[str, dict[str, float]]] = {}
+    for column in per_image.columns:
+        who, _, score = column.partition("/")
+        if not score:
+            continue
+        values = per_image[column].to_numpy()
+        if np.isfinite(values).all():  # the ceiling's truth PSNR is infinite: no number
+            spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+            table.setdefault(who, {})[score] = {"mean": float(values.mean()), "std": spread}
+    return table
 
 
 def _bilinear(batch: Batch) -> Tensor | None:
@@ -84,7 +97,7 @@ def evaluate(
     """
     rows: list[pd.DataFrame] = []
     example: dict[str, np.ndarray] = {}
-    spectrum, watch = _Spectrum(pixel_scale), _Stopwatch()
+    spectrum, watch = _Spectrum(pixel_scale), Stopwatch()
     with track(title, count, "images") as advance:
         for batch in batches:
             columns: dict[str, Any] = {"index": batch["index"].cpu().numpy()}
@@ -142,19 +155,20 @@ class _Spectrum:
         return pd.DataFrame({"cycles_per_arcsec": frequency, **means})
 
 
-class _Stopwatch:
+class Stopwatch:
     """Times predictions, the device's queue included."""
 
     def __init__(self) -> None:
         self.batches: list[tuple[float, int]] = []
 
-    def __call__(self, predict: Callable[[Batch], Tensor], batch: Batch) -> Tensor:
+    def __call__(self, predict: Callable[[Batch], Any], batch: Batch) -> Any:
+        """Return ``predict(batch)``."""
         start = time.perf_counter()
-        image = predict(batch)
-        if image.is_cuda:
-            torch.cuda.synchronize(image.device)
-        self.batches.append((time.perf_counter() - start, len(image)))
-        return image
+        found = predict(batch)
+        if batch["index"].is_cuda:
+            torch.cuda.synchronize(batch["index"].device)
+        self.batches.append((time.perf_counter() - start, len(batch["index"])))
+        return found
 
     def seconds_per_image(self) -> float:
         """Return the mean, without the first batch if there are others."""

@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 
 from lenssr.files import whole_file
+from lenssr.metrics.evaluation import Evaluation
+from lenssr.metrics.labels import LabelEvaluation
 from lenssr.runs import Run
 
 if TYPE_CHECKING:
     from lenssr.data import LensDataModule
 
-__all__ = ["comparison", "loss_curve", "pyplot", "read_history", "save", "stretch"]
+__all__ = ["comparison", "loss_curve", "pyplot", "read_history", "result_figure", "save", "stretch"]
 
 _TITLES = {
     "lr": "low resolution",
@@ -49,6 +51,17 @@ def stretch(hr: np.ndarray, reference: np.ndarray) -> Any:
 
     peak = float(hr.max())
     return AsinhNorm(linear_width=max(float(np.std(hr - reference)), 1e-3 * peak), vmin=0, vmax=peak)
+
+
+def result_figure(found: Evaluation | LabelEvaluation, run: Run, data: LensDataModule) -> Path:
+    """Draw what a test found: a comparison of images, or predicted labels against the true ones."""
+    if isinstance(found, Evaluation):
+        return comparison(found.example, run, data)
+    from lenssr.results.label_figures import classes, regression
+
+    if "class" in data.labels:
+        return classes(found, run, data)
+    return regression(found, run, data)
 
 
 def comparison(example: dict[str, np.ndarray], run: Run, data: LensDataModule) -> Path:

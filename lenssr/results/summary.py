@@ -6,17 +6,26 @@ from typing import Any
 
 from lenssr.runs import RunResult
 
-__all__ = ["rows", "show"]
+__all__ = ["columns", "rows", "show"]
 
-COLUMNS = (
-    ("report/mse", "MSE", "{:.5f}"),
-    ("report/psnr", "PSNR / dB", "{:.2f}"),
-    ("report/ssim", "SSIM", "{:.4f}"),
-    ("truth/mse", "MSE", "{:.6f}"),
-    ("truth/psnr", "PSNR / dB", "{:.2f}"),
-    ("truth/ssim", "SSIM", "{:.4f}"),
-)
-_NAMES = {"bilinear": "bilinear", "ceiling": "noise ceiling"}
+Column = tuple[str, str, str]  # score, heading, format
+
+_IMAGES: list[Column] = [
+    ("report/mse", "MSE\nvs noisy HR", "{:.5f}"),
+    ("report/psnr", "PSNR / dB\nvs noisy HR", "{:.2f}"),
+    ("report/ssim", "SSIM\nvs noisy HR", "{:.4f}"),
+    ("truth/mse", "MSE\nvs truth", "{:.6f}"),
+    ("truth/psnr", "PSNR / dB\nvs truth", "{:.2f}"),
+    ("truth/ssim", "SSIM\nvs truth", "{:.4f}"),
+]
+_NAMES = {"bilinear": "bilinear", "ceiling": "noise ceiling", "mean": "the mean, always", "chance": "chance"}
+
+
+def columns(scores: dict[str, Any]) -> list[Column]:
+    """Return the columns for the scores of a prediction: those of images, or one for each score of labels."""
+    if "report/mse" in scores:
+        return _IMAGES
+    return [(key, key.replace("/", "\n"), "{:.4f}") for key in scores]
 
 
 def rows(metrics: dict[str, Any], name: str) -> list[list[str]]:
@@ -25,7 +34,7 @@ def rows(metrics: dict[str, Any], name: str) -> list[list[str]]:
     for who, scores in metrics["scores"].items():
         label = name if who == "prediction" else _NAMES.get(who, who)
         cells = []
-        for key, _, form in COLUMNS:
+        for key, _, form in columns(metrics["scores"]["prediction"]):
             # the ceiling is the truth itself
             known = key in scores and not (who == "ceiling" and key.startswith("truth/"))
             cells.append(form.format(scores[key]["mean"]) if known else "-")
@@ -46,8 +55,8 @@ def show(result: RunResult, cfg: Any, seconds: str) -> None:
     how = f"in {seconds}" if result.trained else "found finished; nothing was trained"
     table = Table(title=f"{cfg.model.name} on {metrics['images']} test images, {how}", title_justify="left")
     table.add_column("")
-    for i, (_, heading, _) in enumerate(COLUMNS):
-        table.add_column(f"{heading}\n{'vs noisy HR' if i < 3 else 'vs truth'}", justify="right")
+    for _, heading, _ in columns(shown["prediction"]):
+        table.add_column(heading, justify="right")
     for cells in rows({**metrics, "scores": shown}, cfg.model.name):
         table.add_row(*cells)
     console = Console(width=None if Console().is_terminal else 110)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from torch import Tensor, nn
 
+from lenssr.data import LensDataModule
 from lenssr.data.batches import Batch
 from lenssr.losses.base import Loss
 from lenssr.metrics import scores
+from lenssr.metrics.evaluation import Evaluation, evaluate
+from lenssr.metrics.labels import LabelEvaluation
 
 __all__ = ["Task"]
 
@@ -26,6 +30,7 @@ class Task(pl.LightningModule):
         loss: compares prediction and target.
         optimizer: the plain ``optimizer`` config.
         steps: of the whole training, for the schedule.
+        data: classes, number and seed of the images that the task asks for; they reach the dataset's node.
         recipe: the scale's numbers for this task; they reach the task through the other nodes.
         evaluation_patch: likewise.
         ignores: config nodes without influence on the result; see :func:`lenssr.config.identity`.
@@ -41,6 +46,7 @@ class Task(pl.LightningModule):
         loss: Loss,
         optimizer: dict[str, Any],
         steps: int,
+        data: dict[str, Any],
         recipe: dict[str, Any],
         evaluation_patch: int | None,
         ignores: list[str],
@@ -65,6 +71,16 @@ class Task(pl.LightningModule):
     def predict_test(self, batch: Batch) -> Tensor:
         """Return the images that the test scores: those of :meth:`predict`, unless the task spends more on them."""
         return self.predict(batch)
+
+    def prepare(self, data: LensDataModule) -> None:
+        """Do what must be done before the first step, and before a resumed one."""
+        self.loss.prepare()
+
+    def examine(self, data: LensDataModule, device: torch.device, split: str) -> Evaluation | LabelEvaluation:
+        """Score a split with the present weights."""
+        images, name = data.sets[split], type(self.model).__name__
+        batches = data.evaluation(split, device)
+        return evaluate(self.predict_test, batches, len(images), self.references, f"testing {name}", images.pixel_scale)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """One step of automatic optimisation."""

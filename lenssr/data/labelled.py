@@ -1,0 +1,171 @@
+"""Images with labels: what a downstream network sees, and what it shall tell."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lenssr.data.batches import Batch, EvaluationBatches, Pixels
+from lenssr.data.observe import Window
+from lenssr.data.store import FORMAT, ImageSet, SetWriter, open_set
+from lenssr.errors import ConfigError
+from lenssr.files import locked, whole_folder
+from lenssr.progress import track
+
+__all__ = ["LabelledReader", "labels_of", "render"]
+
+
+def labels_of(parameters: pd.DataFrame, names: list[str], classes: list[str]) -> Tensor:
+    """Return the labels of every image, float32 (N, len(names)); a class is its number among ``classes``.
+
+    Raises:
+        ConfigError: a label is not recorded, or not for every image.
+    """
+    columns = []
+    for name in names:
+        if name == "class":
+            columns.append(parameters[name].map({c: i for i, c in enumerate(classes)}).to_numpy(np.float32))
+            continue
+        known = [c for c in parameters.select_dtypes("number").columns if c != "index" and parameters[c].notna().any()]
+        if name not in parameters or not parameters[name].notna().any():
+            raise ConfigError(f"task.targets: the set has no {name} for any image; it has {', '.join(known)}.")
+        values = parameters[name].to_numpy(np.float32)
+        lacking = int(np.isnan(values).sum())
+        if lacking:
+            raise ConfigError(
+                f"task.targets: {lacking} of {len(values)} images have no {name}; leave those classes out, as in "
+                "dataset.source.classes=[axion], or choose another target."
+            )
+        columns.append(values)
+    return torch.from_numpy(np.stack(columns, axis=1))
+
+
+@dataclass
+class LabelledReader:
+    """Reads stored inputs and their labels; the noise is in the images already.
+
+    Attributes:
+        images: one split of a rendered set.
+        labels: float32 (N, labels).
+        unit: what images are divided by.
+        device: where the batches shall be.
+        resident: whether all images are kept there.
+    """
+
+    images: ImageSet
+    labels: Tensor
+    unit: float
+    device: torch.device
+    resident: bool
+
+    def __post_init__(self) -> None:
+        self._pixels = Pixels(self.images, self.device, self.resident)
+        self.labels = self.labels.to(self.device)
+
+    @property
+    def image_size(self) -> int:
+        """Pixels along a side of a whole image."""
+        return self._pixels.size
+
+    def read(self, index: Tensor, window: Window, epoch: Tensor | int) -> Batch:
+        """Return the samples ``index`` (int64, B) in a window; every epoch sees the same exposure."""
+        images = self._pixels.cut(index, window) / self.unit
+        return Batch(input=images.unsqueeze(1), label=self.labels[index], index=index)
+
+
+def _input(batch: Batch, kind: str, upscale: nn.Module | None) -> Tensor:
+    if kind in ("hr", "truth"):
+        return batch[kind]  # type: ignore[literal-required]
+    if kind == "interpolated":
+        return F.interpolate(batch["lr"], size=batch["hr"].shape[-2:], mode="bilinear", align_corners=False)
+    assert upscale is not None
+    return upscale(batch["lr"]).float()
+
+
+def render(
+    sets: dict[str, ImageSet],
+    batches: Callable[[str], EvaluationBatches],
+    kind: str,
+    upscale: nn.Module | None,
+    about: dict[str, Any],
+    device: torch.device,
+) -> dict[str, ImageSet]:
+    """Return a set of the images that a downstream network sees, made once for each kind and upscaling network.
+
+    Args:
+        sets: what is observed.
+        batches: returns a split in order, its samples' noise fixed.
+        kind: ``hr``, ``interpolated``, ``super_resolved`` or ``truth``.
+        upscale: a super-resolution network; for ``super_resolved``.
+        about: what else decides the images, for the set's identity.
+        device: to render on.
+
+    Raises:
+        ConfigError: the network's scale is not that of the set.
+    """
+    base = sets["test"]
+    described = [FORMAT, base.checksum, kind, about, _fingerprint(upscale)]
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+    path = base.folder.with_name(f"{base.folder.name}-{kind}-{digest[:8]}")
+    if not path.exists():
+        with locked(path, f"Waiting for another process that makes {path} ..."):
+            if not path.exists():
+                _make(path, sets, batches, kind, upscale.to(device) if upscale else None)
+    return open_set(path, verify=True)
+
+
+def _fingerprint(model: nn.Module | None) -> str | None:
+    """Return what tells two networks apart: architecture and weights."""
+    if model is None:
+        return None
+    digest = hashlib.sha256(repr(model).encode())
+    for name, value in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+@torch.inference_mode()
+def _make(
+    path: Path,
+    sets: dict[str, ImageSet],
+    batches: Callable[[str], EvaluationBatches],
+    kind: str,
+    upscale: nn.Module | None,
+) -> None:
+    with whole_folder(path) as folder, track(f"making {path.name}", sum(map(len, sets.values())), "images") as advance:
+        writer = SetWriter(folder)
+
+        def chunks(split: str) -> Iterator[np.ndarray]:
+            for batch in batches(split):
+                image, size = _input(batch, kind, upscale), batch["hr"].shape
+                if image.shape != size:
+                    raise ConfigError(
+                        f"task.upscaler makes {image.shape[-1]} px where the HR images have {size[-1]}; name a run "
+                        "with this set's dataset.scale."
+                    )
+                advance(len(image))
+                yield image[:, 0].cpu().numpy() * sets["train"].unit
+
+        for split, images in sets.items():
+            writer.write(split, images.images.shape, chunks(split), images.parameters)
+        base = sets["test"]
+        writer.finish(
+            {
+                "noise_free": kind == "truth",
+                "pixel_scale": base.pixel_scale,
+                "unit": base.unit,
+                "of": base.checksum,
+                "kind": kind,
+            }
+        )

@@ -1,0 +1,81 @@
+"""Regression: parameters of the lens from one image, with or without their uncertainty."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lenssr.data import LensDataModule
+from lenssr.data.batches import Batch
+from lenssr.errors import ConfigError
+from lenssr.metrics.labels import LabelEvaluation, evaluate_regression
+from lenssr.models.resnet18 import ResNet18
+from lenssr.tasks.base import Task
+
+__all__ = ["Regression"]
+
+
+class Regression(Task):
+    """Trains a network to tell ``targets``, each weighed by its spread over the training images.
+
+    Minimises the squared error in units of that spread; with ``model.predict_variance`` the negative log-likelihood of
+    a Gaussian (Nix & Weigend 1994, doi:10.1109/ICNN.1994.374138).
+
+    Args:
+        targets: columns of the set's parameters.
+        upscaler: the stage that reaches the data.
+        **task: see :class:`lenssr.tasks.base.Task`; the loss config is not used.
+
+    Raises:
+        ConfigError: the network gives another number of values.
+    """
+
+    model: ResNet18
+    monitor = "validation/loss"
+    mode = "min"
+
+    def __init__(self, targets: list[str], upscaler: dict[str, Any], **task: Any) -> None:
+        super().__init__(**task)
+        self.targets = targets
+        if self.model.outputs != self.wanted:
+            raise ConfigError(f"model.outputs={self.model.outputs} where this task needs {self.wanted}; set that.")
+
+    @property
+    def wanted(self) -> int:
+        """Numbers that the network must give."""
+        return len(self.targets)
+
+    def prepare(self, data: LensDataModule) -> None:
+        """Set the network's location and scale to those of the training labels."""
+        labels = data.label("train")
+        self.model.calibrate(labels.mean(0), labels.std(0))
+
+    def objective(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the loss, and the squared error in units of the labels' spread."""
+        mean, log_variance = self.model(batch["input"])
+        square = ((mean.float() - batch["label"]) / self.model.std).square()
+        if log_variance is None:
+            return {"loss": square.mean()}
+        log_variance = log_variance.float() - 2 * self.model.std.log()
+        return {"loss": 0.5 * (log_variance + square / log_variance.exp()).mean(), "square": square.mean()}
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        """Log what chooses the checkpoint."""
+        terms = {f"validation/{name}": value for name, value in self.objective(batch).items()}
+        self.log_dict(terms, batch_size=len(batch["index"]), sync_dist=True, on_epoch=True)
+
+    def predict(self, batch: Batch) -> Tensor:
+        """Return the numbers (B, targets), in the parameters' own units."""
+        return self.model(batch["input"])[0].float()
+
+    def examine(self, data: LensDataModule, device: torch.device, split: str) -> LabelEvaluation:
+        """Score a split: errors in the parameters' own units, coverage, and what the mean label scores."""
+
+        def predict(batch: Batch) -> tuple[Tensor, Tensor | None]:
+            mean, log_variance = self.model(batch["input"])
+            return mean.float(), None if log_variance is None else (0.5 * log_variance.float()).exp()
+
+        means = data.label("train").mean(0)
+        return evaluate_regression(predict, data.evaluation(split, device), data.label(split), means, self.targets)
