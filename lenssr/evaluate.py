@@ -14,17 +14,19 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lenssr.config import compose, plain, select
+from lenssr.config import compose, identity, plain, select
 from lenssr.errors import ConfigError, LensSRError, RunError, did_you_mean
 from lenssr.files import disk_errors, read_json, write_json, write_text
 from lenssr.progress import duration, say
 from lenssr.runs import RunResult
 from lenssr.schema import validate
-from lenssr.stages import load_task, read_config
+from lenssr.stages import identify, load_task, make, read_config
 
-__all__ = ["evaluate", "main"]
+__all__ = ["evaluate", "find", "main"]
 
-_DATA = ("dataset", "physics", "scale")
+_DATA = ("dataset", "physics", "scale")  # what chooses a set: composed anew, since its nodes refer to each other
+_TEST = ("task", "loader", "dataset.inputs", "dataset.target", "dataset.normalization")  # values that are set alone
+_ABSENT = object()
 
 
 def evaluate(folder: str | Path, overrides: Sequence[str] = (), split: str = "test") -> RunResult:
@@ -35,39 +37,57 @@ def evaluate(folder: str | Path, overrides: Sequence[str] = (), split: str = "te
 
     Args:
         folder: of a finished run.
-        overrides: as for training. ``dataset``, ``physics`` and ``scale`` choose the set anew; values of ``task`` and
-            ``loader`` change how it is tested, as ``task.self_ensemble=true``.
+        overrides: as for training. ``dataset``, ``physics`` and ``scale`` choose the set anew, from the shipped
+            configs; values of ``task`` and ``loader``, and ``dataset.inputs``, ``target`` and ``normalization``, change
+            how it is tested, as ``task.self_ensemble=true``.
         split: ``test``, ``validation`` or ``train``.
 
     Raises:
         LensSRError: there is no such run, or an override does not fit it.
     """
-    folder = Path(folder)
-    status, trained = read_json(folder / "status.json") or {}, read_json(folder / "metrics.json")
-    if status.get("state") != "done" or trained is None:
-        raise RunError(f"{folder} is not the folder of a finished run.")
-    config = _changed(read_config(folder), list(overrides))
-    asked = json.dumps([status["hash"], {key: config[key] for key in ("dataset", "task", "loader")}, split])
-    digest = hashlib.sha256(asked.encode()).hexdigest()
-    target = folder / "evaluations" / digest[:8]
-    known = read_json(target / "metrics.json")
+    asked = _Evaluation(Path(folder), list(overrides), split)
+    known = asked.result()
     if known:
-        return RunResult(target, digest, known, trained=False)
-    return RunResult(target, digest, _scored(folder, config, trained["unit"], split, target), trained=True)
+        return known
+    return RunResult(asked.target, asked.hash, _scored(asked), trained=True)
+
+
+def find(folder: str | Path, overrides: Sequence[str] = (), split: str = "test") -> RunResult | None:
+    """Return what :func:`evaluate` found before; None if it was never asked."""
+    return _Evaluation(Path(folder), list(overrides), split).result()
+
+
+class _Evaluation:
+    """One question to one run, and the folder of its answer."""
+
+    def __init__(self, folder: Path, overrides: list[str], split: str) -> None:
+        self.folder, self.split = folder, split
+        status, trained = read_json(folder / "status.json") or {}, read_json(folder / "metrics.json")
+        if status.get("state") != "done" or trained is None:
+            raise RunError(f"{folder} is not the folder of a finished run.")
+        self.unit = trained["unit"]
+        self.config = _changed(read_config(folder), overrides)
+        asked = [status["hash"], identity(self.config, identify(self.config)), split]
+        self.hash = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+        self.target = folder / "evaluations" / self.hash[:8]
+
+    def result(self) -> RunResult | None:
+        """Return the stored answer."""
+        known = read_json(self.target / "metrics.json")
+        return RunResult(self.target, self.hash, known, trained=False) if known else None
 
 
 def _changed(config: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
     """Return a run's configuration with another set and other settings of the test."""
     names = {override: override.split("=")[0].lstrip("+~") for override in overrides}
-    ours = [o for o, name in names.items() if name.split(".")[0] in _DATA]
-    values = [o for o in overrides if o not in ours]
-    for value in values:
-        head, _, key = names[value].partition(".")
-        if head not in ("task", "loader") or key not in config[head]:
-            known = [*_DATA, *(f"{node}.{name}" for node in ("task", "loader") for name in config[node])]
-            raise ConfigError(f"'{value}' changes nothing that a test depends on. {did_you_mean(names[value], known)}")
+    values = [o for o, name in names.items() if name in _TEST or name.split(".")[0] in _TEST]
+    ours = [o for o, name in names.items() if o not in values and name.split(".")[0] in _DATA]
+    for override, name in names.items():
+        if override not in ours and (override not in values or select(config, name, _ABSENT) is _ABSENT):
+            known = [*_DATA, *_TEST, *(f"{node}.{key}" for node in ("task", "loader") for key in config[node])]
+            raise ConfigError(f"'{override}' changes nothing that a test depends on. {did_you_mean(name, known)}")
     if ours:
-        base = [f"{group}={config[group]['name']}" for group in _DATA]
+        base = [f"{group}={config[group]['name']}" for group in (*_DATA, "model")]
         chosen = plain(compose([*base, f"paths.outputs={config['paths']['outputs']}", *ours]))
         config = {**config, **{group: chosen[group] for group in _DATA}}
     try:
@@ -82,22 +102,23 @@ def _changed(config: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
     return result
 
 
-def _scored(folder: Path, config: dict[str, Any], unit: float, split: str, target: Path) -> dict[str, Any]:
+def _scored(asked: _Evaluation) -> dict[str, Any]:
     import torch
 
     from lenssr.build import build_data
     from lenssr.experiment import describe, test, write_scores
 
+    make(asked.config)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    task, data = load_task(folder, config=config), build_data(config)
+    task, data = load_task(asked.folder, config=asked.config), build_data(asked.config)
     data.prepare()
-    data.unit = unit
-    found = test(task, data, device, split)
-    metrics = describe(task, data, found, device, split)
-    with disk_errors(target):
-        write_text(target / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(config)))
-        write_scores(target, found, data, split)
-        write_json(target / "metrics.json", metrics)
+    data.unit = asked.unit
+    found = test(task, data, device, asked.split)
+    metrics = describe(task, data, found, device, asked.split)
+    with disk_errors(asked.target):
+        write_text(asked.target / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(asked.config)))
+        write_scores(asked.target, found, data, asked.split)
+        write_json(asked.target / "metrics.json", metrics)
     return metrics
 
 

@@ -27,7 +27,8 @@ def stage_config(config: dict[str, Any], node: dict[str, Any]) -> DictConfig:
     It is what ``python train.py <overrides>`` gives at the same scale, with the inherited nodes and the settings
     of the machine taken from the parent. It runs on one device: the first process makes it before others start.
     """
-    stage = compose([f"scale={config['scale']['name']}", *config["stages"]["overrides"], *node["overrides"]])
+    chosen = [f"{key}={value}" for key, value in node["overrides"].items()]
+    stage = compose([f"scale={config['scale']['name']}", *config["stages"]["overrides"], *chosen])
     for path in ("scale", *node["inherit"], "paths", "trainer.accelerator", "traceback"):
         value = select(config, path)
         if value is not None:
@@ -105,16 +106,23 @@ def read_config(folder: str | Path) -> dict[str, Any]:
 def load_run(folder: str | Path, checkpoint: str = "best") -> nn.Module:
     """Return the trained model of a run, in evaluation mode, on the CPU.
 
+    It takes and gives images divided by ``model.unit``, the flux that the run's training set chose.
+
     Args:
         folder: of the run.
         checkpoint: ``best`` or ``last``.
 
     Raises:
-        RunError: the folder holds no run, or its checkpoint is missing, damaged or of another model.
+        RunError: the folder holds no finished run, or its checkpoint is missing, damaged or of another model.
     """
     from lenssr.build import build_model
 
-    return _with_weights(build_model(read_config(folder)), folder, checkpoint).eval()
+    metrics = read_json(Path(folder) / "metrics.json")
+    model = _with_weights(build_model(read_config(folder)), folder, checkpoint).eval()
+    if metrics is None:
+        raise RunError(f"{folder} is not the folder of a finished run: it has no metrics.json.")
+    model.unit = float(metrics["unit"])  # type: ignore[assignment]
+    return model
 
 
 def load_task(folder: str | Path, checkpoint: str = "best", config: dict[str, Any] | None = None) -> Task:

@@ -56,7 +56,7 @@ def test_cells_hold_mean_and_spread_over_seeds_beside_the_published_number(fille
     assert len(scores) == 3
     assert cell.mean == pytest.approx(np.mean(scores)) and cell.std == pytest.approx(np.std(scores, ddof=1))
     assert cell.published == 30.49815
-    assert row(table, tables.CEILING).cells["report/psnr"].mean == 30.4
+    assert row(table, "noise ceiling").cells["report/psnr"].mean == 30.4
     assert row(table, "bilinear").cells["report/psnr"].std is None  # one run, whatever the seed
 
 
@@ -168,6 +168,7 @@ def test_sweep_and_table_name_the_same_runs(name):
              for values in product(*(str(v).split(",") for v in parameters.values()))]  # fmt: skip
     table = OmegaConf.load(CONFIGS / "table" / f"{name}.yaml")
     rows = [[*table.overrides, *r.overrides, f"seed={s}"] for r in table.rows.values() for s in table.seeds]
+    rows = [row for row in rows if f"sweep={name}" in row]  # a table may borrow rows of another sweep
     assert hashes(swept) == hashes(rows)
 
 

@@ -94,6 +94,11 @@ class LensDataModule(pl.LightningDataModule):
                 raise ConfigError(f"loader.{key}={patch} is larger than dataset.image_size={self.image_size}.")
             if patch is not None and patch % scale:
                 raise ConfigError(f"loader.{key}={patch} is not a multiple of dataset.scale={scale}.")
+        if self.labels and self.normalization != "constant":
+            raise ConfigError(
+                f"dataset.normalization={self.normalization} brings every image to a scale of its own; networks that "
+                "tell labels need dataset.normalization=constant."
+            )
         for key, otherwise in {"target": "observed", **({"inputs": "hr"} if self.labels else {})}.items():
             if getattr(self, key) == "truth" and not self.source.noise_free:
                 raise ConfigError(
@@ -141,7 +146,8 @@ class LensDataModule(pl.LightningDataModule):
 
     def _pairs(self, split: str) -> EvaluationBatches:
         load, device = self.loader, self._device()
-        return EvaluationBatches(self._pair_reader(split, device), load.evaluation_batch_size, None, self.scale)
+        reader = self._pair_reader(split, device, self.sets["train"].unit)
+        return EvaluationBatches(reader, load.evaluation_batch_size, None, self.scale)
 
     def _device(self) -> torch.device:
         if self.trainer is not None:
@@ -154,11 +160,11 @@ class LensDataModule(pl.LightningDataModule):
         if not len(self.sets[split]):
             raise ConfigError(f"The {split} split of dataset={self.name} is empty; give it at least one image.")
         if not self.labels:
-            return self._pair_reader(split, device)
+            return self._pair_reader(split, device, self.unit)
         images = self.rendered[split]
         return LabelledReader(images, self.label(split), self.unit, device, self._resident(images, device))
 
-    def _pair_reader(self, split: str, device: torch.device) -> Reader:
+    def _pair_reader(self, split: str, device: torch.device, unit: float) -> Reader:
         images = self.sets[split]
         return Reader(
             images=images,
@@ -166,7 +172,7 @@ class LensDataModule(pl.LightningDataModule):
             split=split,
             target=self.target,
             normalization=self.normalization,
-            unit=self.unit,
+            unit=unit,
             device=device,
             resident=self._resident(images, device),
         )

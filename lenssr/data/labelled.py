@@ -83,13 +83,15 @@ class LabelledReader:
         return Batch(input=images.unsqueeze(1), label=self.labels[index], index=index)
 
 
-def _input(batch: Batch, kind: str, upscale: nn.Module | None) -> Tensor:
+def _input(batch: Batch, kind: str, upscale: nn.Module | None, unit: float) -> Tensor:
+    """Return images in flux units, of a batch that was divided by ``unit``."""
     if kind in ("hr", "truth"):
-        return batch[kind]  # type: ignore[literal-required]
+        return batch[kind] * unit  # type: ignore[literal-required]
     if kind == "interpolated":
-        return F.interpolate(batch["lr"], size=batch["hr"].shape[-2:], mode="bilinear", align_corners=False)
+        return F.interpolate(batch["lr"], size=batch["hr"].shape[-2:], mode="bilinear", align_corners=False) * unit
     assert upscale is not None
-    return upscale(batch["lr"]).float()
+    own = float(upscale.unit)  # type: ignore[arg-type]  # what the network was trained with
+    return upscale(batch["lr"] * (unit / own)).float() * own
 
 
 def render(
@@ -106,7 +108,7 @@ def render(
         sets: what is observed.
         batches: returns a split in order, its samples' noise fixed.
         kind: ``hr``, ``interpolated``, ``super_resolved`` or ``truth``.
-        upscale: a super-resolution network; for ``super_resolved``.
+        upscale: a super-resolution network, as :func:`lenssr.stages.load_run` returns it; for ``super_resolved``.
         about: what else decides the images, for the set's identity.
         device: to render on.
 
@@ -128,7 +130,7 @@ def _fingerprint(model: nn.Module | None) -> str | None:
     """Return what tells two networks apart: architecture and weights."""
     if model is None:
         return None
-    digest = hashlib.sha256(repr(model).encode())
+    digest = hashlib.sha256(f"{model!r} {model.unit}".encode())
     for name, value in model.state_dict().items():
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())
@@ -148,14 +150,14 @@ def _make(
 
         def chunks(split: str) -> Iterator[np.ndarray]:
             for batch in batches(split):
-                image, size = _input(batch, kind, upscale), batch["hr"].shape
+                image, size = _input(batch, kind, upscale, sets["train"].unit), batch["hr"].shape
                 if image.shape != size:
                     raise ConfigError(
                         f"task.upscaler makes {image.shape[-1]} px where the HR images have {size[-1]}; name a run "
                         "with this set's dataset.scale."
                     )
                 advance(len(image))
-                yield image[:, 0].cpu().numpy() * sets["train"].unit
+                yield image[:, 0].cpu().numpy()
 
         for split, images in sets.items():
             writer.write(split, images.images.shape, chunks(split), images.parameters)

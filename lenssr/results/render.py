@@ -22,6 +22,7 @@ CAPTIONS = {
     "grid": "One lens through every model, and what differs from the noise-free image",
     "cost": "Quality against the truth over size and time",
     "spectrum": "Power of each model's images over the truth's",
+    "scores": "Scores with their spread over seeds, and the report's",
 }
 _ARROWS = {"better": "↑", "worse": "↓"}
 
@@ -37,6 +38,8 @@ def _plain(cell: Cell | None, column: Column) -> str:
     text = _number(cell.mean, column.decimals)
     if cell.std is not None:
         text += f" ± {_number(cell.std, column.decimals)}"
+    if cell.interval is not None:
+        text += f" ({' to '.join(_number(end, column.decimals) for end in cell.interval)})"
     if cell.mark == "tie":
         text = f"≈ {text}"
     text += f" {_ARROWS[cell.against_baseline]}" if cell.against_baseline in _ARROWS else ""
@@ -62,14 +65,24 @@ def _lines(table: Table, bold: tuple[str, str]) -> list[list[str]]:
 def _notes(table: Table) -> list[str]:
     seeds = max((len(row.results) for row in table.rows), default=0)
     images = next((row.results[0].metrics["images"] for row in table.rows if row.results), 0)
-    return [f"{table.caption} {images} test images, {seeds} seeds; {LEGEND}"]
+    notes = [f"{table.caption} {images} test images, {seeds} seeds; {LEGEND}"]
+    if any(column.key == "gap" for column in table.columns):
+        notes.append("Gap: with its 95 % interval, by bootstrap over test images and seeds.")
+    for pair in table.order:
+        word = {"better": "is better than", "worse": "is worse than", "tie": "cannot be told from"}[pair["verdict"]]
+        interval = f"{pair['low']:+.4f} to {pair['high']:+.4f}"
+        notes.append(
+            f"{pair['one']} {word} {pair['other']}: difference of {pair['score']} {pair['difference']:+.4f} "
+            f"(95 %: {interval}), p = {pair['p']:.2g}."
+        )
+    return notes
 
 
 def to_markdown(table: Table, pictures: Sequence[Path] = ()) -> str:
     """Return the table in Markdown, with the commands that fill its gaps and the pictures that lie beside it."""
     headings = ["", "parameters", *(f"{column.group}<br>{column.label}" for column in table.columns)]
     rows = [headings, ["---", *["---:"] * (len(headings) - 1)], *_lines(table, ("**", "**"))]
-    text = [f"## {table.title}", "", *("| " + " | ".join(row) + " |" for row in rows), "", *_notes(table)]
+    text = [f"## {table.title}", "", *("| " + " | ".join(row) + " |" for row in rows), "", "\n\n".join(_notes(table))]
     if table.missing:
         text += ["", f"Missing: {len(table.missing)} runs. They are filled by", "", "```bash", *table.missing, "```"]
     for picture in pictures:
@@ -81,7 +94,7 @@ _LATEX = {"±": r"$\pm$", "≈": r"$\approx$", "↑": r"$\uparrow$", "↓": r"$\
 
 
 def _latex(text: str) -> str:
-    for symbol, command in {"χ²": r"$\chi^2$", "×": r"$\times$", "−": "$-$", "&": r"\&", **_LATEX}.items():
+    for symbol, command in {"χ²": r"$\chi^2$", "²": "$^2$", "×": r"$\times$", "−": "$-$", "&": r"\&", **_LATEX}.items():
         text = text.replace(symbol, command)
     return text
 

@@ -6,12 +6,13 @@ A difference counts only if it is significant over the images *and* larger than 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Comparison", "compare", "holm", "verdict"]
+__all__ = ["Comparison", "compare", "holm", "recovered", "verdict"]
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,46 @@ def compare(one: ArrayLike, other: ArrayLike, resamples: int = 2000, seed: int =
     if a.shape[1] != b.shape[1]:
         raise ValueError(f"{a.shape[1]} images cannot be paired with {b.shape[1]}")
     difference = a.mean(0) - b.mean(0)
-    count = len(difference)
-    rng = np.random.default_rng(seed)
-    means = np.array([difference[rng.integers(0, count, count)].mean() for _ in range(resamples)])
+    means = [difference[chosen].mean() for chosen in _resampled(len(difference), resamples, seed)]
     low, high = np.quantile(means, (0.025, 0.975))
     p = 1.0 if not np.any(difference) else float(wilcoxon(difference).pvalue)
     spread = float(np.hypot(_seed_spread(a), _seed_spread(b)))
     return Comparison(float(difference.mean()), float(low), float(high), p, spread)
+
+
+def _resampled(count: int, resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    rng = np.random.default_rng(seed)
+    for _ in range(resamples):
+        yield rng.integers(0, count, count)
+
+
+def recovered(
+    one: ArrayLike, start: ArrayLike, end: ArrayLike, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float, float]:
+    """Return which fraction of the way from one model's score to another's a third one goes, and its 95 % interval.
+
+    The interval is that of a bootstrap over the images and over the seeds of each model, so that it holds both what
+    the test images and what the trainings leave open.
+
+    Args:
+        one: scores (seeds, images).
+        start: likewise, where the fraction is 0.
+        end: likewise, where it is 1.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+    """
+    scores = [np.atleast_2d(np.asarray(values, float)) for values in (one, start, end)]
+    rng = np.random.default_rng(seed + 1)
+
+    def fraction(a: float, b: float, c: float) -> float:
+        return (a - b) / (c - b) if c != b else float("nan")
+
+    draws = []
+    for images in _resampled(scores[0].shape[1], resamples, seed):
+        means = [s[rng.integers(0, len(s), len(s))][:, images].mean() for s in scores]
+        draws.append(fraction(*means))
+    low, high = np.nanquantile(draws, (0.025, 0.975))
+    return fraction(*(float(s.mean()) for s in scores)), float(low), float(high)
 
 
 def _seed_spread(scores: NDArray[np.float64]) -> float:

@@ -20,15 +20,43 @@ _MARKERS = "osD^vP*X<>hdp"
 
 
 def draw(table: Table, folder: Path) -> list[Path]:
-    """Write ``<table>_{grid,cost,spectrum}.png`` of a table's finished rows; nothing where there is none."""
+    """Write ``<table>_{grid,cost,spectrum}.png`` of a table of images, ``<table>_scores.png`` of one of labels.
+
+    Rows without a finished run are left out; where there is none, nothing is written.
+    """
     rows = [row for row in table.rows if row.results]
     if not rows:
         return []
+    if not any(_has(result, "report/psnr") for row in rows for result in row.results):
+        return [_labels(table, folder / f"{table.name}_scores.png")]
     return [
         _grid(rows, folder / f"{table.name}_grid.png"),
         _cost(rows, folder / f"{table.name}_cost.png"),
         _spectrum(rows, folder / f"{table.name}_spectrum.png"),
     ]
+
+
+def _labels(table: Table, path: Path) -> Path:
+    """Draw the first column's scores: a dot a seed, their mean and spread, the report's number as a cross."""
+    column = table.columns[0]
+    rows = [row for row in table.rows if row.cells.get(column.key)][::-1]
+    figure, axis = pyplot().subplots(figsize=(8, 1 + 0.42 * len(rows)), layout="constrained")
+    for height, row in enumerate(rows):
+        cell = row.cells[column.key]
+        assert cell is not None
+        if not row.results:
+            axis.axvline(cell.mean, color="0.5", ls="--", lw=1)
+            axis.annotate(row.label, (cell.mean, height), ha="right", va="center", fontsize=8, color="0.3")
+            continue
+        seeds = [column.factor * r.metrics["scores"]["prediction"][column.key]["mean"] for r in row.results]
+        axis.plot(seeds, [height] * len(seeds), "o", ms=4, color="C0", alpha=0.5)
+        axis.errorbar(cell.mean, height, xerr=cell.std, fmt="s", ms=5, color="C0", capsize=4)
+        if cell.published is not None:
+            axis.plot(cell.published, height, "x", color="C3")
+    axis.set_yticks(range(len(rows)), labels=[row.label if row.results else "" for row in rows])
+    axis.set_xlabel(f"{column.group}: {column.label} (square: mean ± spread over seeds; cross: the 2023 report)")
+    axis.grid(alpha=0.3, axis="x")
+    return save(figure, path)
 
 
 def _prediction(result: RunResult, index: int) -> tuple[np.ndarray, dict[str, np.ndarray], float]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,10 @@ from omegaconf import OmegaConf
 
 from lenssr.config import CONFIGS, compose, plain
 from lenssr.errors import ConfigError, did_you_mean
-from lenssr.results.statistics import Comparison, compare, holm, verdict
 from lenssr.runs import Run, RunResult
 from lenssr.stages import identify
 
-__all__ = ["Cell", "Column", "Row", "Table", "build", "configurations", "names"]
-
-CEILING = "noise ceiling"
+__all__ = ["Cell", "Column", "Gap", "Row", "Table", "build", "configurations", "names"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,7 @@ class Cell:
         published: the report's number, if it has one.
         mark: ``best`` (better than every other row), ``tie`` (with the best) or empty.
         against_baseline: ``better``, ``worse``, ``tie`` or empty.
+        interval: 95 % interval, where the cell has one instead of a standard deviation.
     """
 
     mean: float
@@ -64,16 +63,43 @@ class Cell:
     published: float | None = None
     mark: str = ""
     against_baseline: str = ""
+    interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Gap:
+    """What fills an empty cell: the overrides of a run, or a finished run and the overrides of its evaluation."""
+
+    overrides: tuple[str, ...]
+    run: Path | None = None
+
+    @property
+    def command(self) -> str:
+        """To be typed."""
+        start = ["train.py"] if self.run is None else ["scripts/evaluate.py", str(self.run)]
+        return shlex.join(["python", *start, *self.overrides])
+
+    def fill(self) -> None:
+        """Do what the command does."""
+        if self.run is None:
+            from lenssr.train import train
+
+            train(compose(self.overrides))
+        else:
+            from lenssr.evaluate import evaluate
+
+            evaluate(self.run, self.overrides)
 
 
 @dataclass
 class Row:
-    """One model: its cells by column key, its finished runs, and the overrides of those that are missing."""
+    """One model: its cells by column key, its finished runs, and the commands of those that are missing."""
 
+    key: str
     label: str
     cells: dict[str, Cell | None]
     results: list[RunResult] = field(default_factory=list)
-    missing: list[list[str]] = field(default_factory=list)
+    missing: list[Gap] = field(default_factory=list)
     parameters: int | None = None
     scale: int = 1
     ranked: bool = True
@@ -94,12 +120,22 @@ class Table:
     baseline: str
     columns: list[Column]
     rows: list[Row]
-    comparisons: pd.DataFrame
+    comparisons: pd.DataFrame = field(default_factory=pd.DataFrame)
+    order: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """What fills the empty cells, each once."""
+        return list(dict.fromkeys(gap for row in self.rows for gap in row.missing))
 
     @property
     def missing(self) -> list[str]:
         """Commands that fill the empty cells."""
-        return [shlex.join(["python", "train.py", *overrides]) for row in self.rows for overrides in row.missing]
+        return [gap.command for gap in self.gaps]
+
+    def row(self, label: str) -> Row:
+        """Return the row of a label."""
+        return next(row for row in self.rows if row.label == label)
 
 
 def names() -> list[str]:
@@ -131,18 +167,14 @@ def build(name: str, overrides: Sequence[str] = ()) -> Table:
     """
     definition = _definition(name)
     columns = _columns(definition["columns"])
+    from lenssr.results.judge import judge
+
     rows = [_row(definition, key, entry, columns, overrides) for key, entry in definition["rows"].items()]
-    ceiling = _ceiling(rows, columns)
-    table = Table(
-        name=name,
-        title=definition["title"],
-        caption=definition["caption"],
-        baseline=definition["rows"][definition["baseline"]]["label"],
-        columns=columns,
-        rows=rows + ([ceiling] if ceiling else []),
-        comparisons=pd.DataFrame(),
-    )
-    table.comparisons = _judge(table)
+    for who, label in definition["references"].items():
+        rows += _reference(rows, who, label, columns)
+    baseline = definition["rows"][definition["baseline"]]["label"]
+    table = Table(name, definition["title"], definition["caption"], baseline, columns, rows)
+    judge(table, definition.get("gap"), definition.get("order", []))
     return table
 
 
@@ -156,29 +188,37 @@ def configurations(name: str, overrides: Sequence[str] = ()) -> list[tuple[str, 
 def _row(
     definition: dict[str, Any], key: str, entry: dict[str, Any], columns: list[Column], overrides: Sequence[str]
 ) -> Row:
-    results: list[RunResult] = []
-    missing: list[list[str]] = []
+    row = Row(key, entry["label"], {})
     seen: set[str] = set()
     for seed in definition["seeds"]:
-        chosen = [*definition["overrides"], *entry["overrides"], f"seed={seed}"]
-        config = plain(compose([*overrides, *chosen]))
+        chosen = (*overrides, *definition["overrides"], *entry["overrides"], f"seed={seed}")
+        config = plain(compose(chosen))
         run = Run(config, identify(config))
         if run.hash in seen:  # nothing random in it: every seed is the same run
             continue
         seen.add(run.hash)
-        result = run.result()
-        if result:
-            results.append(result)
-        else:
-            missing.append([*overrides, *chosen])
-    row = Row(entry["label"], {}, results, missing, scale=config["dataset"]["scale"])
+        row.scale = config["dataset"]["scale"]
+        found = _found(run, chosen, entry.get("evaluate", []))
+        (row.missing if isinstance(found, Gap) else row.results).append(found)  # type: ignore[arg-type]
     published = entry.get("published", {})
     for column in columns:
-        values = [_score(result, column.key) for result in results]
+        values = [_score(result, column.key) for result in row.results]
         row.cells[column.key] = _cell(values, column, published.get(column.key))
-    if results:
-        row.parameters = results[0].metrics["parameters"]
+    if row.results:
+        row.parameters = row.results[0].metrics["parameters"]
     return row
+
+
+def _found(run: Run, chosen: tuple[str, ...], evaluation: list[str]) -> RunResult | Gap:
+    """Return the result of a run, or of an evaluation of it, or what is missing."""
+    result = run.result()
+    if result is None:
+        return Gap(chosen)
+    if not evaluation:
+        return result
+    from lenssr.evaluate import find
+
+    return find(result.folder, evaluation) or Gap(tuple(evaluation), result.folder)
 
 
 def _score(result: RunResult, key: str, who: str = "prediction") -> float | None:
@@ -197,73 +237,19 @@ def _cell(values: list[float | None], column: Column, published: float | None) -
     return Cell(float(np.mean(known)), std, published)
 
 
-def _ceiling(rows: list[Row], columns: list[Column]) -> Row | None:
-    """Return the row of the noise-free truth itself, from any finished run: the test set is the same for all."""
-    result = next((result for row in rows for result in row.results), None)
-    if result is None or "ceiling" not in result.metrics["scores"]:
-        return None
+def _reference(rows: list[Row], who: str, label: str, columns: list[Column]) -> list[Row]:
+    """Return the row of what predictions are measured against, from any finished run: the test set is the same for all.
+
+    The ceiling is the noise-free truth itself, so its scores against the truth are left out.
+    """
+    result = next((result for row in rows for result in row.results if who in result.metrics["scores"]), None)
+    if result is None:
+        return []
     cells = {
         column.key: None
-        if column.key.startswith("truth/")
-        else _cell([_score(result, column.key, "ceiling")], column, None)
+        if who == "ceiling" and column.key.startswith("truth/")
+        else _cell([_score(result, column.key, who)], column, None)
         for column in columns
         if column.key not in result.metrics
     }
-    return Row(CEILING, cells, ranked=False)
-
-
-def _judge(table: Table) -> pd.DataFrame:
-    """Mark the cells, and return every comparison with the baseline."""
-    records = []
-    for column in table.columns:
-        if column.best is None:
-            continue
-        scores = {row.label: s for row in table.rows if row.comparable and (s := _per_image(row, column)) is not None}
-        if len(scores) < 2:
-            continue
-        if table.baseline in scores:
-            found = _against(scores, table.baseline)
-            for label, (comparison, word) in found.items():
-                cell = _find(table, label).cells[column.key]
-                assert cell is not None
-                cell.against_baseline = word
-                records.append({"score": column.key, "row": label, "verdict": word, **vars(comparison)})
-        _mark_best(table, column, scores)
-    return pd.DataFrame(records)
-
-
-def _per_image(row: Row, column: Column) -> np.ndarray | None:
-    """Return (seeds, images), so that higher is better; None where there are no per-image scores."""
-    name = f"prediction/{column.key}"
-    frames = [pd.read_parquet(result.folder / "per_image.parquet") for result in row.results]
-    if not frames or any(name not in frame for frame in frames):
-        return None
-    values = np.stack([frame.sort_values("index")[name].to_numpy(float) for frame in frames]) * column.factor
-    if column.best == "high":
-        return values
-    if column.best == "low":
-        return -values
-    assert column.best is not None  # such a column is not compared
-    return -np.abs(values - float(column.best))
-
-
-def _against(scores: dict[str, np.ndarray], one: str) -> dict[str, tuple[Comparison, str]]:
-    """Compare every other row with one; the p-values are adjusted for all of them together."""
-    others = [label for label in scores if label != one]
-    comparisons = [compare(scores[label], scores[one]) for label in others]
-    adjusted = holm([c.p for c in comparisons])
-    words = [verdict(c, p, higher_is_better=True) for c, p in zip(comparisons, adjusted, strict=True)]
-    return dict(zip(others, zip(comparisons, words, strict=True), strict=True))
-
-
-def _mark_best(table: Table, column: Column, scores: dict[str, np.ndarray]) -> None:
-    best = max(scores, key=lambda label: scores[label].mean())
-    ties = [label for label, (_, word) in _against(scores, best).items() if word != "worse"]
-    for label in [best, *ties]:
-        cell = _find(table, label).cells[column.key]
-        assert cell is not None
-        cell.mark = "tie" if ties else "best"
-
-
-def _find(table: Table, label: str) -> Row:
-    return next(row for row in table.rows if row.label == label)
+    return [Row(who, label, cells, ranked=False)]

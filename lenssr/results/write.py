@@ -20,20 +20,24 @@ def fill(chosen: list[str], overrides: list[str]) -> None:
         chosen: tables; none means all.
         overrides: shared by every cell.
     """
-    from lenssr.config import compose
     from lenssr.errors import Interrupted
     from lenssr.results.tables import build, names
-    from lenssr.train import train
 
-    missing = [gap for name in chosen or names() for row in build(name, overrides).rows for gap in row.missing]
-    for number, gap in enumerate(missing, 1):
-        say(f"run {number} of {len(missing)}: {' '.join(gap)}")
-        try:
-            train(compose(gap))
-        except Interrupted:
-            raise
-        except LensSRError as error:
-            say(f"error: {error}")
+    # evaluations need the runs first, so what is still missing after a round is tried once more
+    tried: set[str] = set()
+    while True:
+        gaps = [gap for name in chosen or names() for gap in build(name, overrides).gaps if gap.command not in tried]
+        if not gaps:
+            return
+        for number, gap in enumerate(gaps, 1):
+            tried.add(gap.command)
+            say(f"{number} of {len(gaps)}: {gap.command}")
+            try:
+                gap.fill()
+            except Interrupted:
+                raise
+            except LensSRError as error:
+                say(f"error: {error}")
 
 
 def write(chosen: list[str], overrides: list[str], folder: Path, figures: bool = True) -> list[str]:
