@@ -27,6 +27,19 @@ TINY = [
 TINY_RDN = ["model.features=4", "model.growth=4", "model.blocks=2", "model.layers=2"]
 _STAGE = ["model=aae", "model.latent=8", "trainer.max_steps=2", "trainer.validations=1", "loader.batch_size=4"]
 TINY_STAGE = [f"stages.overrides={_STAGE}"]
+# the same for networks that tell labels, and for the super-resolution that they may see
+TINY_LABELS = [
+    "dataset.image_size=48",
+    "trainer.accelerator=cpu",
+    "trainer.max_steps=4",
+    "trainer.validations=2",
+    "loader.batch_size=4",
+    "model.width=4",
+    "scale.downstream.images={train: 12, validation: 3, test: 6}",
+    "scale.dataset={train: 9, validation: 3, test: 4}",
+]
+_RDN_STAGE = [*TINY_RDN, "trainer.max_steps=2", "trainer.validations=1", "loader.batch_size=4", "loader.patch=32"]
+TINY_RDN_STAGE = [f"stages.overrides={_RDN_STAGE}"]
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from conftest import TINY_RDN, TINY_STAGE
+from conftest import TINY_LABELS, TINY_RDN, TINY_STAGE
 from test_models import SMALL
 
 from lenssr.config import CONFIGS, compose, plain
@@ -14,6 +14,8 @@ from lenssr.train import train
 _MORE = {
     **{("model", name): overrides for name, overrides in SMALL.items()},
     ("model", "aae"): ["model.latent=8"],
+    ("model", "resnet18"): TINY_LABELS,
+    ("model", "resnet18_classifier"): TINY_LABELS,
     ("loss", "mse_aae"): TINY_STAGE,
     ("trainer", "ddp"): ["trainer.strategy=auto", "trainer.devices=1"],  # tested with two processes in test_train
 }
@@ -34,15 +36,16 @@ def options():
 @pytest.mark.parametrize(("group", "option"), list(options()), ids=lambda value: value)
 def test_every_config_runs_for_one_step(group, option, tiny, tmp_path):
     tiny = [o for o in tiny if not o.startswith(("trainer.max_steps", "trainer.validations"))]
-    overrides = [f"{group}={option}", *tiny, *_STEP]
+    overrides = [f"{group}={option}", *tiny]
     if group != "model":
         overrides = ["model=rdn", *TINY_RDN, *overrides]
     if (group, option) == ("dataset", "folder"):
         root = tmp_path / "files"
         write_files(root)
         overrides.append(f"dataset.source.root={root}")
-    result = train(compose([*overrides, *_MORE.get((group, option), [])]))
-    assert result.metrics["images"] == (3 if option == "folder" else 4)
+    result = train(compose([*overrides, *_MORE.get((group, option), []), *_STEP]))
+    labels = option.startswith("resnet18")
+    assert result.metrics["images"] == {"folder": 3}.get(option, 6 if labels else 4)
     assert (result.folder / "metrics.json").exists()
 
 

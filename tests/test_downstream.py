@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import TINY_RDN
+from conftest import TINY_LABELS as TINY
+from conftest import TINY_RDN_STAGE as STAGE
 
 from lenssr.build import build_data, build_model
 from lenssr.config import compose, plain
@@ -15,14 +16,6 @@ from lenssr.evaluate import evaluate
 from lenssr.metrics.labels import evaluate_classes, evaluate_regression
 from lenssr.stages import load_run
 from lenssr.train import train
-
-TINY = [
-    "dataset.image_size=48", "trainer.accelerator=cpu", "trainer.max_steps=4", "trainer.validations=2",
-    "loader.batch_size=4", "model.width=4", "scale.downstream.images={train: 12, validation: 3, test: 6}",
-    "scale.dataset={train: 9, validation: 3, test: 4}",
-]  # fmt: skip
-_STAGE = [*TINY_RDN, "trainer.max_steps=2", "trainer.validations=1", "loader.batch_size=4", "loader.patch=32"]
-STAGE = [f"stages.overrides={_STAGE}"]
 
 
 def run(*overrides):
@@ -50,7 +43,9 @@ def test_a_run_tells_the_mass_in_dex(hr_run):
     assert scores["mean"]["log10_axion_mass/mse"]["mean"] > 0
     assert (hr_run.folder / "figures" / "labels.png").stat().st_size > 10_000
     model = load_run(hr_run.folder)
-    assert -26 < float(model(torch.rand(1, 1, 48, 48))[0].detach()) < -20  # physical units come out of the network itself
+    assert (
+        -26 < float(model(torch.rand(1, 1, 48, 48))[0].detach()) < -20
+    )  # physical units come out of the network itself
 
 
 def test_each_input_is_what_it_says(tmp_path):
@@ -163,8 +158,8 @@ def test_bad_input_is_refused_before_anything_is_trained(mistake, cli, tmp_path)
 
 
 def test_a_stage_of_another_scale_is_refused(tmp_path, cli):
-    other = train(compose(["model=bicubic", "dataset.scale=4", "loader.patch=48", *[t for t in TINY if "width" not in t],
-                           f"paths.outputs={tmp_path}"]))  # fmt: skip
+    small = [override for override in TINY if "width" not in override]
+    other = train(compose(["model=bicubic", "dataset.scale=4", "loader.patch=48", *small, f"paths.outputs={tmp_path}"]))
     code, _, err = cli("model=resnet18", *TINY, f"paths.outputs={tmp_path}", "dataset.inputs=super_resolved",
                        f"task.upscaler.run={other.folder}")  # fmt: skip
     assert code == 2 and "dataset.scale" in err and "Traceback" not in err

@@ -9,9 +9,9 @@ from lenssr.train import train
 LEARNED = sorted(p.stem for p in CONFIGS.glob("model/*.yaml") if "super_resolution" in p.read_text())
 LEARNED.remove("spandrel")  # an extra
 RECIPE = [
-    "loss=mse", "dataset.target=truth", "dataset.noise=fixed", "dataset.image_size=64",
-    "dataset.source.pixel_scale=0.1", "scale.dataset={train: 8, validation: 8, test: 8}",
-    "loader.patch=64", "loader.batch_size=8", "trainer.max_steps=300", "trainer.validations=1", "optimizer.lr=2e-3",
+    "loss=mse", "dataset.target=truth", "dataset.noise=fixed", "dataset.image_size=32",
+    "dataset.source.pixel_scale=0.2", "scale.dataset={train: 8, validation: 8, test: 8}",
+    "loader.patch=32", "loader.batch_size=8", "trainer.max_steps=300", "trainer.validations=1", "optimizer.lr=2e-3",
 ]  # fmt: skip
 
 

@@ -2,11 +2,12 @@
 
 import re
 import shlex
+import subprocess
 import sys
 
 import pytest
 import yaml
-from conftest import ROOT, TINY, TINY_RDN, TINY_STAGE
+from conftest import ROOT, TINY, TINY_LABELS, TINY_RDN, TINY_RDN_STAGE, TINY_STAGE
 
 from lenssr.config import CONFIGS
 
@@ -37,6 +38,8 @@ def test_every_command_runs(command, cli, outputs, tmp_path):
         arguments = [a for a in arguments if "source.root" not in a] + [f"dataset.source.root={tmp_path / 'files'}"]
     if "scale=report" in command:
         arguments.append("loader.patch=48")
+    if "sweep=" in command:  # one job of it
+        arguments += ["model=rdn", "seed=0"]
     code, out, err = cli(*arguments, *smaller(arguments), outputs)
     assert code == 0, err
     assert str(tmp_path / "outputs" / "runs") in out
@@ -44,8 +47,29 @@ def test_every_command_runs(command, cli, outputs, tmp_path):
 
 def smaller(arguments):
     model = next((a.split("=")[1] for a in arguments if a.startswith("model=")), "rdn")
+    if model.startswith("resnet18"):
+        return [*TINY_LABELS, *TINY_RDN_STAGE]
     tiny = [o for o in TINY if not o.startswith("loader.patch") or "scale=report" not in arguments]
     return [*tiny, *{"rdn": TINY_RDN, "aae": ["model.latent=8"]}.get(model, []), *TINY_STAGE]
+
+
+SCRIPTS = [
+    line.split("  #")[0].strip()
+    for language, block in BLOCKS
+    for line in block.splitlines()
+    if language == "bash" and line.startswith("python scripts/")
+]
+
+
+@pytest.mark.parametrize("command", SCRIPTS)
+def test_every_script_is_there_and_knows_its_flags(command):
+    """Their work is tested beside what they call; here, that the README calls them rightly."""
+    _, script, *arguments = shlex.split(command)
+    help_text = subprocess.run([sys.executable, script, "--help"], cwd=ROOT, capture_output=True, text=True).stdout
+    assert all(argument in help_text for argument in arguments if argument.startswith("--"))
+    tables = {path.stem for path in CONFIGS.glob("table/*.yaml")}
+    words = [a for a in arguments if "=" not in a and not a.startswith(("-", "outputs/"))]
+    assert set(words) <= tables and help_text
 
 
 def test_a_newcomer_adds_a_model_with_one_python_and_one_yaml_file(tmp_path, monkeypatch, cli, outputs):
