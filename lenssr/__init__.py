@@ -1,7 +1,13 @@
 """Super-resolution experiments for strong gravitational lensing."""
 
+import sys
+from pathlib import Path
+
 __version__ = "0.1.0"
 __all__ = ["__version__", "load_run"]
+
+# Hydra finds launchers in a package called hydra_plugins, wherever on the path it lies
+sys.path.append(str(Path(__file__).parent / "_plugins"))
 
 
 def __getattr__(name: str) -> object:

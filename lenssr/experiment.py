@@ -38,7 +38,7 @@ def execute(run: Run, task: Task, data: LensDataModule) -> RunResult:
             if trainer.global_rank == 0:
                 with provenance.timing("test"):
                     found = test(task, data, trainer.strategy.root_device)
-                metrics = _record(run, task, data, found, trainer)
+                metrics = {**_record(run, task, data, found, trainer), **_validated(task, trainer)}
         provenance.write(**facts, stages=run.stages)
     except BaseException:
         _close(trainer, 1)
@@ -83,6 +83,15 @@ def _record(
     _show_pictures(trainer, [picture for picture in pictures if picture])
     _log_summary(trainer, found.summary().get("prediction", {}))
     return describe(task, data, found, trainer.strategy.root_device)
+
+
+def _validated(task: Task, trainer: pl.Trainer) -> dict[str, Any]:
+    """Return the validation score that chose the checkpoint, which a search over hyper-parameters may look at."""
+    best = getattr(trainer.checkpoint_callback, "best_model_score", None) if task.trains else None
+    return {
+        "objective": None if best is None else float(best),
+        "monitor": {"name": task.monitor, "mode": task.mode},
+    }
 
 
 def write_scores(folder: Path, found: Evaluation | LabelEvaluation, data: LensDataModule, split: str = "test") -> None:

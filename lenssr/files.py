@@ -14,7 +14,7 @@ from typing import Any
 
 from lenssr.errors import RunError
 
-__all__ = ["disk_errors", "locked", "read_json", "whole_file", "whole_folder", "write_json", "write_text"]
+__all__ = ["disk_errors", "is_locked", "locked", "read_json", "whole_file", "whole_folder", "write_json", "write_text"]
 
 _PARTIAL = ".partial-"
 
@@ -113,3 +113,17 @@ def locked(path: Path, waiting: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock of a folder or file right now."""
+    from filelock import FileLock, Timeout
+
+    lock = path.parent / ".locks" / f"{path.name}.lock"
+    if not lock.exists():
+        return False
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except Timeout:
+        return True

@@ -167,3 +167,7 @@ def _hydra_main(arguments: list[str]) -> None:
         say(f"error: {failure}")
     if jobs.failures:
         raise jobs.failures[-1]
+
+
+if __name__ == "__main__":
+    main()

@@ -20,8 +20,8 @@ _MORE = {
     ("trainer", "ddp"): ["trainer.strategy=auto", "trainer.devices=1"],  # tested with two processes in test_train
 }
 _STEP = ["trainer.max_steps=1", "trainer.validations=1"]
-# chosen by the model, without effect of their own, or read by scripts/tables.py (tests/test_tables.py runs those)
-_NOT_CHOSEN = {"task", "paths", "table", "table/columns"}
+# chosen by the model, without effect of their own, or for scripts and sweeps (test_tables, test_pool)
+_NOT_CHOSEN = {"task", "paths", "table", "table/columns", "hydra/launcher"}
 # need what the tests may not install; tests/test_zoo.py
 _EXTRAS = {"spandrel"}
 

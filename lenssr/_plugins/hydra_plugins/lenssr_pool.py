@@ -1,0 +1,51 @@
+"""Hydra's door to :mod:`lenssr.launchers.pool`; Hydra looks for launchers in packages of this name alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+
+__all__ = ["PoolLauncher"]
+
+
+class PoolLauncher(Launcher):
+    """Runs a sweep's jobs side by side, one to a device.
+
+    Args:
+        devices: ``auto``, ``gpu`` or ``cpu``.
+        slots: jobs at once on the CPU, or ``auto``.
+        dry_run: only say what would run.
+    """
+
+    def __init__(self, devices: str, slots: int | str, dry_run: bool) -> None:
+        self.devices, self.slots, self.dry_run = devices, slots, dry_run
+
+    def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
+        """Keep the sweep's configuration."""
+        self.config = config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Run the jobs and return their objectives.
+
+        Raises:
+            RunError: some jobs failed; the others are done.
+        """
+        from lenssr.launchers.pool import Pool, find_devices, jobs_of, plan
+
+        jobs = jobs_of(job_overrides)
+        devices = find_devices(self.devices, self.slots)
+        if self.dry_run:
+            plan(jobs, devices)
+            return [JobReturn(overrides=job.overrides, status=JobStatus.COMPLETED) for job in jobs]
+        Pool(devices, Path(self.config.paths.outputs) / "sweeps").run(jobs)
+        returns = []
+        for job in jobs:
+            result = job.run.result()
+            done = JobReturn(overrides=job.overrides, status=JobStatus.COMPLETED)
+            done.return_value = result.metrics.get("objective") if result else None
+            returns.append(done)
+        return returns

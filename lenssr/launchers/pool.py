@@ -1,0 +1,263 @@
+"""A queue of jobs and a pool of devices: every device busy, nothing run twice, nothing lost, nothing left behind.
+
+A job is a fresh process, so that its memory, threads and device are its own. What is finished is known by the run's
+identity; what another pool is doing right now is known by the run's lock. So two pools on one sweep share it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lenssr.config import compose, plain
+from lenssr.errors import Interrupted, RunError
+from lenssr.files import is_locked, read_json
+from lenssr.launchers.devices import Device, environment, find_devices
+from lenssr.progress import duration, say, track
+from lenssr.runs import Run
+from lenssr.stages import identify
+
+__all__ = ["Job", "Pool", "find_devices", "jobs_of", "plan"]
+
+_POLL = 0.1  # seconds
+_LAST_LINES = 5
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass
+class Job:
+    """One configuration of a sweep.
+
+    Attributes:
+        overrides: of its command line.
+        run: its folder.
+        needs: devices.
+        state: ``waiting``, ``running``, ``found`` (finished before), ``done`` or ``failed``.
+        console: what it printed.
+    """
+
+    overrides: list[str]
+    run: Run
+    needs: int = 1
+    state: str = "waiting"
+    console: Path = Path()
+    process: subprocess.Popen[bytes] | None = None
+    devices: list[Device] = field(default_factory=list)
+    started: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def command(self) -> str:
+        """To be typed, to run it alone."""
+        return shlex.join(["python", "train.py", *self.overrides])
+
+    @property
+    def title(self) -> str:
+        """What tells it apart for a reader."""
+        return self.run.folder.name
+
+
+def jobs_of(job_overrides: Sequence[Sequence[str]]) -> list[Job]:
+    """Return the jobs of a sweep; two with one identity are one job."""
+    jobs: dict[str, Job] = {}
+    for overrides in job_overrides:
+        config = plain(compose(list(overrides)))
+        run = Run(config, identify(config))
+        wanted = config["trainer"]["devices"]
+        jobs.setdefault(run.hash, Job(list(overrides), run, wanted if isinstance(wanted, int) else 0))
+    return list(jobs.values())
+
+
+def plan(jobs: Sequence[Job], devices: Sequence[Device]) -> None:
+    """Say, a line each, what would run, where, and what it may take, by finished runs of the same model."""
+    spent = _spent({job.run.folder.parent for job in jobs})
+    total = 0.0
+    for job in jobs:
+        if job.run.result():
+            say(f"finished  {job.title}")
+            continue
+        seconds = spent.get(job.run.config["model"]["name"])
+        total += seconds or 0.0
+        cost = "cost unknown" if seconds is None else f"about {duration(seconds)}"
+        say(f"would run {job.title} on one of {len(devices)} x {devices[0].name.split()[0]}, {cost}: {job.command}")
+    say(f"all that is known: about {duration(total / len(devices))} on {len(devices)} devices")
+
+
+def _spent(folders: set[Path]) -> dict[str, float]:
+    """Return the mean seconds of finished runs by the first word of their names, the model."""
+    seconds: dict[str, list[float]] = {}
+    for path in (path for folder in folders for path in folder.glob("*/provenance.json")):
+        attempts = (read_json(path) or {}).get("attempts", [])
+        taken = sum(sum(attempt.get("seconds", {}).values()) for attempt in attempts)
+        if taken:
+            seconds.setdefault(path.parent.name.split("-")[0], []).append(taken)
+    return {name: sum(values) / len(values) for name, values in seconds.items()}
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to stop this process when its parent is gone, however that went."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+class Pool:
+    """Runs jobs side by side.
+
+    Args:
+        devices: that take one job each at a time.
+        consoles: folder of what the jobs print.
+    """
+
+    def __init__(self, devices: Sequence[Device], consoles: Path) -> None:
+        self.free, self.size, self.consoles = list(devices), len(devices), consoles
+        self.jobs: list[Job] = []
+        self._asked: int | None = None
+        self._advance: Callable[..., None] = lambda n=1, note=None: None
+
+    def run(self, jobs: list[Job]) -> None:
+        """Run every job that is not finished; jobs that fail are listed at the end.
+
+        Raises:
+            RunError: some failed; their last lines and commands are in the message.
+            Interrupted: a signal came; running jobs were told, and have saved what they reached.
+        """
+        self.jobs = jobs
+        self.consoles.mkdir(parents=True, exist_ok=True)
+        before = {number: signal.signal(number, self._handle) for number in _SIGNALS}
+        try:
+            with track("jobs", len(jobs), "jobs") as self._advance:
+                self._work()
+        finally:
+            for job in self._in("running"):
+                self._signal(job, signal.SIGKILL)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        if self._asked:
+            left = len(self._in("waiting", "running", "stopped"))
+            raise Interrupted(f"Stopped with {left} of {len(jobs)} jobs left; repeat the command to go on.")
+        self._report()
+
+    def _in(self, *states: str) -> list[Job]:
+        return [job for job in self.jobs if job.state in states]
+
+    def _work(self) -> None:
+        while self._in("running") or (self._in("waiting") and not self._asked):
+            for job in self._in("running"):
+                self._collect(job)
+            if not self._asked:
+                for job in self._in("waiting"):
+                    self._consider(job)
+            time.sleep(_POLL)
+
+    def _consider(self, job: Job) -> None:
+        """Start a job if it is not finished, no other pool has it, and its devices are free."""
+        needs = min(job.needs or self.size, self.size)
+        if len(self.free) < needs or is_locked(job.run.folder):
+            return
+        if job.run.result():
+            self._end(job, "found")
+            return
+        job.devices, self.free = self.free[:needs], self.free[needs:]
+        job.console = self.consoles / f"{job.title}.log"
+        with job.console.open("wb") as console:
+            job.process = subprocess.Popen(
+                [sys.executable, "-m", "lenssr.train", *job.overrides],
+                env={**os.environ, **environment(job.devices)},
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # so that Ctrl-C reaches it through the pool alone, and once
+                preexec_fn=_die_with_parent,
+            )
+        job.state, job.started = "running", time.monotonic()
+
+    def _collect(self, job: Job) -> None:
+        assert job.process is not None
+        if job.process.poll() is None:
+            return
+        job.seconds = time.monotonic() - job.started
+        self.free += job.devices
+        if self._asked and job.process.returncode:
+            job.state = "stopped"
+            return
+        self._end(job, "done" if job.process.returncode == 0 and job.run.result() else "failed")
+
+    def _end(self, job: Job, state: str) -> None:
+        job.state = state
+        if state == "failed":
+            say(f"failed: {job.title} ({_how(job)}); the others go on")
+        self._advance(1, self._note())
+
+    def _note(self) -> str:
+        done = self._in("done")
+        parts = [f"{len(self._in('running'))} running", f"{len(self._in('failed'))} failed"]
+        if done:
+            left = len(self._in("waiting")) + 0.5 * len(self._in("running"))
+            mean = sum(job.seconds for job in done) / len(done)
+            parts.append(f"about {duration(mean * left / self.size)} left")
+        best = _best(self._in("done", "found"))
+        return ", ".join([*parts, *([best] if best else [])])
+
+    def _handle(self, number: int, frame: Any) -> None:
+        """Pass a signal on; a second one kills."""
+        first, self._asked = self._asked is None, number
+        running = self._in("running")
+        say(f"{signal.Signals(number).name}: {'telling' if first else 'killing'} {len(running)} running jobs ...")
+        for job in running:
+            self._signal(job, number if first else signal.SIGKILL)
+
+    @staticmethod
+    def _signal(job: Job, number: int) -> None:
+        assert job.process is not None
+        try:
+            os.killpg(job.process.pid, number)
+        except ProcessLookupError:
+            return
+        if number == signal.SIGKILL:
+            job.process.wait()
+
+    def _report(self) -> None:
+        failed = self._in("failed")
+        found, done = len(self._in("found")), len(self._in("done"))
+        say(f"{done} jobs done, {found} found finished, {len(failed)} failed")
+        if failed:
+            texts = [
+                f"{job.title} ({_how(job)}), {job.console}:\n{_tail(job)}\n  retry: {job.command}" for job in failed
+            ]
+            raise RunError(
+                f"{len(failed)} of {len(self.jobs)} jobs failed; the same command tries them again.\n"
+                + "\n".join(texts)
+            )
+
+
+def _how(job: Job) -> str:
+    code = job.process.returncode if job.process else 0
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def _tail(job: Job) -> str:
+    lines = job.console.read_text(errors="replace").splitlines()[-_LAST_LINES:]
+    return "\n".join(f"    {line}" for line in lines)
+
+
+def _best(jobs: Sequence[Job]) -> str:
+    """Return the best validation score so far, of jobs that measure the same thing."""
+    scored = []
+    for job in jobs:
+        result = job.run.result()
+        if result and result.metrics.get("objective") is not None:
+            scored.append((result.metrics["objective"], result.metrics["monitor"], job.title))
+    if not scored or len({monitor["name"] for _, monitor, _ in scored}) > 1:
+        return ""
+    choose = max if scored[0][1]["mode"] == "max" else min
+    value, monitor, title = choose(scored, key=lambda entry: entry[0])
+    return f"best {monitor['name']} {value:.4g} ({title})"

@@ -1,0 +1,134 @@
+"""The pool: every job done once, failures isolated, nothing left running."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from conftest import ROOT, TINY, TINY_RDN
+
+from lenssr.errors import ConfigError, Interrupted, RunError
+from lenssr.launchers import pool
+from lenssr.launchers.devices import Device, environment, find_devices
+
+SLOTS = [Device(f"CPU {i}", None, 1) for i in range(2)]
+
+
+def overrides(tmp_path, seed, *more):
+    return ["model=rdn", *TINY_RDN, *TINY, f"paths.outputs={tmp_path}", f"seed={seed}", *more]
+
+
+def running(word):
+    """Return the processes whose command line holds a word."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and int(entry) != os.getpid():
+            try:
+                with open(f"/proc/{entry}/cmdline", "rb") as stream:
+                    if word.encode() in stream.read():
+                        found.append(int(entry))
+            except OSError:
+                continue
+    return found
+
+
+def test_a_sweep_with_a_failing_and_a_killed_job(tmp_path):
+    sweep = [overrides(tmp_path, seed) for seed in range(3)]
+    sweep.append(overrides(tmp_path, 3, "optimizer.lr=1e30", "trainer.log_every_n_steps=1"))  # fails
+    sweep.append(overrides(tmp_path, 4, "trainer.max_steps=40000"))  # is killed
+    jobs = pool.jobs_of(sweep)
+
+    def kill():
+        while not jobs[4].process:
+            time.sleep(0.05)
+        time.sleep(1)
+        jobs[4].process.kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(RunError) as error:
+        pool.Pool(SLOTS, tmp_path / "sweeps").run(jobs)
+    killer.join()
+    assert [job.state for job in jobs] == ["done"] * 3 + ["failed"] * 2
+    text = str(error.value)
+    assert "2 of 5 jobs failed" in text and "lower optimizer.lr" in text and "killed by SIGKILL" in text
+    assert all(job.command in text for job in jobs[3:])
+    assert not running(str(tmp_path))
+
+    sweep[3], sweep[4] = overrides(tmp_path, 3), overrides(tmp_path, 4)
+    begun = time.monotonic()
+    again = pool.jobs_of(sweep)
+    pool.Pool(SLOTS, tmp_path / "sweeps").run(again)
+    assert [job.state for job in again] == ["found"] * 3 + ["done"] * 2  # a retry runs exactly the two
+    longest = time.monotonic() - begun
+    begun = time.monotonic()
+    last = pool.jobs_of(sweep)
+    pool.Pool(SLOTS, tmp_path / "sweeps").run(last)
+    assert {job.state for job in last} == {"found"} and time.monotonic() - begun < longest
+
+
+def test_two_pools_share_a_sweep(tmp_path):
+    sweep = [overrides(tmp_path, seed) for seed in range(4)]
+    both = [pool.jobs_of(sweep) for _ in range(2)]
+    command = [sys.executable, "train.py", "-m", "hydra/launcher=pool", "hydra.launcher.slots=1"]
+    command += [*overrides(tmp_path, 0)[:-1], "seed=0,1,2,3"]
+    processes = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in both]
+    errors = [process.communicate(timeout=200)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], errors
+    import json
+
+    for job in both[0]:
+        provenance = json.loads(job.run.file("provenance.json").read_text())
+        assert len(provenance["attempts"]) == 1, job.title  # done once
+
+
+def test_a_signal_stops_the_pool_and_its_jobs(tmp_path):
+    sweep = [overrides(tmp_path, seed, "trainer.max_steps=40000", "trainer.validations=2") for seed in range(3)]
+    jobs = pool.jobs_of(sweep)
+
+    def stop():
+        while not all(job.run.last.exists() or job.run.file("provenance.json").exists() for job in jobs[:2]):
+            time.sleep(0.1)
+        time.sleep(3)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    with pytest.raises(Interrupted, match="3 of 3 jobs left"):
+        pool.Pool(SLOTS, tmp_path / "sweeps").run(jobs)
+    thread.join()
+    assert not running(str(tmp_path))
+    assert [job.run.status().get("state") for job in jobs] == ["interrupted", "interrupted", None]
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_dry_run_says_what_would_run(tmp_path, cli):
+    code, _, err = cli("-m", "hydra/launcher=pool", "hydra.launcher.dry_run=true", *overrides(tmp_path, 0), "seed=0,1")
+    assert code == 0
+    lines = [line for line in err.splitlines() if line.startswith("would run")]
+    assert len(lines) == 2 and "cost unknown" in lines[0] and "seed=1" in lines[1]
+    assert not (tmp_path / "runs").exists()
+
+
+def test_jobs_of_one_identity_are_one_job(tmp_path):
+    sweep = [["model=bilinear", f"seed={seed}", f"paths.outputs={tmp_path}"] for seed in range(3)]
+    assert len(pool.jobs_of(sweep)) == 1  # interpolation has no seed
+
+
+def test_devices(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    gpus = find_devices()
+    assert [device.gpu for device in gpus] == ["2", "5"]
+    assert environment(gpus)["CUDA_VISIBLE_DEVICES"] == "2,5"
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
+    slots = find_devices("cpu", 3)
+    assert [device.threads for device in slots] == [2, 2, 2]
+    assert environment(slots[:1]) == {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(ConfigError, match="devices=cpu"):
+        find_devices("gpu")
+    with pytest.raises(ConfigError, match="slots=0"):
+        find_devices("cpu", 0)
