@@ -201,7 +201,7 @@ def reading(size: Size, folder: Path) -> list[Row]:
     window = Window(corner, corner, reader.image_size, reader.image_size)
 
     def ours(index: Tensor) -> Tensor:
-        return reader._pixels(index, window)  # read() would add noise, which is no matter of storage
+        return reader._pixels.cut(index, window)  # read() would add noise, which is no matter of storage
 
     def theirs(index: Tensor) -> Tensor:
         return torch.from_numpy(np.stack([np.load(files[i]) for i in index.tolist()]))

@@ -26,8 +26,8 @@ class Cost:
         label: of the row.
         step: seconds of a training step; 0 where nothing is trained.
         steps: of the training.
-        image: seconds to super-resolve one whole image.
-        images: super-resolved by all validations and the test.
+        image: seconds for one whole image.
+        images: in all validations and the test.
     """
 
     label: str
@@ -65,30 +65,31 @@ def _cost(label: str, config: dict[str, Any], batch: int | None) -> Cost:
     from lenssr.build import build_task
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    task: Any = build_task(config).to(device)  # a table of super-resolution holds tasks that upscale
+    task = build_task(config).to(device)
     scale, size, load = config["dataset"]["scale"], config["dataset"]["image_size"], config["loader"]
     count = min(batch or load["batch_size"], load["batch_size"])
     parameters = [p for p in task.model.parameters() if p.requires_grad]
 
     def train() -> None:
-        torch.autograd.grad(task.objective(_images(count, load["patch"], scale, device))["loss"], parameters)
+        torch.autograd.grad(task.objective(_batch(count, load["patch"], scale, device))["loss"], parameters)
 
     @torch.inference_mode()
     def infer() -> None:
-        task.upscale(_images(count, size, scale, device)["lr"])
+        task.predict_test(_batch(count, size, scale, device))
 
     step = _seconds(train) * load["batch_size"] / count if parameters else 0.0
     task.eval()
-    splits = config["scale"]["dataset"]
+    splits = config["task"]["data"]["images"]
     steps, validations = (config["trainer"][key] if parameters else 0 for key in ("max_steps", "validations"))
     images = splits["test"] + validations * splits["validation"]
     return Cost(label, step, steps, _seconds(infer) / count, images)
 
 
-def _images(count: int, size: int, scale: int, device: torch.device) -> Any:
+def _batch(count: int, size: int, scale: int, device: torch.device) -> Any:
     hr = torch.rand(count, 1, size, size, device=device)
     lr = torch.rand(count, 1, size // scale, size // scale, device=device)
-    return {"lr": lr, "hr": hr, "target": hr, "truth": hr, "variance": hr + 1}
+    label = torch.rand(count, 1, device=device)
+    return {"lr": lr, "hr": hr, "target": hr, "truth": hr, "variance": hr + 1, "input": hr, "label": label}
 
 
 def _seconds(work: Callable[[], None]) -> float:

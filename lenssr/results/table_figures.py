@@ -88,19 +88,20 @@ def _grid(rows: list[Row], path: Path, index: int = 1) -> Path:
     panels = [("LR", seen["lr"], None), ("HR, noisy", seen["hr"], seen["hr"] - seen[name])]
     panels += [(label, image, image - seen[name]) for label, image, _, _ in drawn]
     brightness = stretch(seen["hr"], seen[name])
-    learned = np.concatenate([np.abs(image - seen[name]).ravel() for _, image, _, _ in drawn])
-    limit = float(np.quantile(learned, 0.995))
+    # the typical model's residuals set the scale: one that failed shall not pale the others
+    limit = float(np.median([np.quantile(np.abs(image - seen[name]), 0.999) for _, image, _, _ in drawn]))
     half = seen["hr"].shape[-1] * pixel / 2
 
     lines = -(-len(panels) // _COLUMNS)
     figure, axes = pyplot().subplots(
-        2 * lines, _COLUMNS, figsize=(2.5 * _COLUMNS, 5.3 * lines), layout="constrained", squeeze=False
+        2 * lines, _COLUMNS, figsize=(2.3 * _COLUMNS + 1.2, 4.7 * lines), layout="constrained", squeeze=False
     )
     for axis in axes.flat:
         axis.set_axis_off()
     shown: dict[bool, Any] = {}
     for i, (title, image, residual) in enumerate(panels):
-        top, below = axes[2 * (i // _COLUMNS), i % _COLUMNS], axes[2 * (i // _COLUMNS) + 1, i % _COLUMNS]
+        line, column = divmod(i, _COLUMNS)
+        top, below = axes[2 * line, column], axes[2 * line + 1, column]
         for axis, what, norm, colours in (
             (top, image, brightness, "inferno"),
             (below, residual, Normalize(-limit, limit), "RdBu_r"),
@@ -108,14 +109,16 @@ def _grid(rows: list[Row], path: Path, index: int = 1) -> Path:
             if what is not None:
                 axis.set_axis_on()
                 axis.set(xticks=[-2, 0, 2], yticks=[-2, 0, 2])
-                axis.tick_params(labelsize=7)
+                axis.tick_params(
+                    labelsize=7, labelleft=column == 0 or panels[i - 1][2] is None, labelbottom=axis is below
+                )
                 extent = (-half, half, -half, half)
                 shown[what is image] = axis.imshow(what, norm=norm, cmap=colours, origin="lower", extent=extent)
-        top.set_title(title, fontsize=10)
-    bar = figure.colorbar(shown[True], ax=axes[:, -1], shrink=0.4, anchor=(0, 1))
+        top.set_title(title if len(title) < 24 else title.replace(", ", ",\n"), fontsize=9)
+    bar = figure.colorbar(shown[True], ax=axes[: len(axes) // 2], aspect=30, pad=0.02)
     bar.set_label("flux / HR pixel / unit time (asinh)")
     what = "noise-free HR" if name == "truth" else "noisy HR"
-    other = figure.colorbar(shown[False], ax=axes[:, -1], shrink=0.4, anchor=(0, 0))
+    other = figure.colorbar(shown[False], ax=axes[len(axes) // 2 :], aspect=30, pad=0.02)
     other.set_label(f"image − {what} (linear)")
     figure.supxlabel("arcsec", fontsize=9)
     return save(figure, path)
@@ -176,7 +179,8 @@ def _spectrum(rows: list[Row], path: Path) -> Path:
         axis.axvline(nyquist, color="0.4", ls=":", lw=1)
         axis.annotate("LR Nyquist", (nyquist, 0.02), xycoords=("data", "axes fraction"), fontsize=8, ha="right")
     axis.axhline(1, color="k", lw=0.8)
-    axis.set(xscale="log", yscale="log", xlabel="spatial frequency / cycles per arcsec", ylabel="power / truth's power")
+    axis.set(xscale="log", yscale="log", ylim=(0.01, 100))
+    axis.set(xlabel="spatial frequency / cycles per arcsec", ylabel="power / truth's power")
     axis.grid(alpha=0.3, which="both")
     figure.legend(loc="outside right center", fontsize=9, frameon=False)
     return save(figure, path)
