@@ -76,10 +76,10 @@ def test(task: Task, data: LensDataModule, device: torch.device, split: str = "t
 def _record(
     run: Run, task: Task, data: LensDataModule, found: Evaluation | LabelEvaluation, trainer: pl.Trainer
 ) -> dict[str, Any]:
-    from lenssr.results.figures import loss_curve, result_figure
+    from lenssr.results.figures import loss_curve, result_figures
 
     write_scores(run.folder, found, data)
-    pictures = [result_figure(found, run, data), loss_curve(run) if task.trains else None]
+    pictures = [*result_figures(found, run, data), loss_curve(run) if task.trains else None]
     _show_pictures(trainer, [picture for picture in pictures if picture])
     _log_summary(trainer, found.summary().get("prediction", {}))
     return describe(task, data, found, trainer.strategy.root_device)

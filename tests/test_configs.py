@@ -21,7 +21,7 @@ _MORE = {
 }
 _STEP = ["trainer.max_steps=1", "trainer.validations=1"]
 # chosen by the model, without effect of their own, or for scripts and sweeps (test_tables, test_pool)
-_NOT_CHOSEN = {"task", "paths", "table", "table/columns", "hydra/launcher"}
+_NOT_CHOSEN = {"task", "paths", "average", "table", "table/columns", "hydra/launcher"}
 # need what the tests may not install; tests/test_zoo.py
 _EXTRAS = {"spandrel"}
 

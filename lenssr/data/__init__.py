@@ -1,8 +1,9 @@
 """From parameters to batches: simulate or import, store, observe, feed."""
 
 from lenssr.data.datamodule import LensDataModule
+from lenssr.data.degrade import BlurredExposure
 from lenssr.data.folder import FolderSource
 from lenssr.data.observe import BinnedExposure, TwoExposures
 from lenssr.data.simulate import SimulatedSource
 
-__all__ = ["BinnedExposure", "FolderSource", "LensDataModule", "SimulatedSource", "TwoExposures"]
+__all__ = ["BinnedExposure", "BlurredExposure", "FolderSource", "LensDataModule", "SimulatedSource", "TwoExposures"]

@@ -12,8 +12,10 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
-from lenssr.data.batches import BatchReader, EvaluationBatches, Reader, TrainingBatches
+from lenssr.data.batches import Batch, BatchReader, EvaluationBatches, Reader, TrainingBatches
 from lenssr.data.labelled import LabelledReader, labels_of, render
+from lenssr.data.observe import Address
+from lenssr.data.parameters import SPLITS
 from lenssr.data.store import ImageSet
 from lenssr.errors import ConfigError
 
@@ -136,6 +138,27 @@ class LensDataModule(pl.LightningDataModule):
     def label(self, split: str) -> torch.Tensor:
         """Return the labels of a split, float32 (N, labels)."""
         return labels_of(self.sets[split].parameters, self.labels, self.source.classes)
+
+    def lr_chi_squared(self, images: torch.Tensor, batch: Batch, split: str) -> torch.Tensor | None:
+        """Return the reduced chi-squared of a batch's LR images about those that ``images`` would give.
+
+        Args:
+            images: (B, H, W), in the set's unit.
+            batch: of a split in order, whole images.
+            split: its name.
+
+        Returns:
+            One number an image (B,); None where the set does not know its noise, or where the HR camera clips negative
+            counts, so that an image is no flux.
+        """
+        if "flux" not in batch or (batch["flux"] - batch["truth"]).abs().max() > 1e-3 * batch["truth"].max():
+            return None
+        index = batch["index"]
+        address = Address(index, 0, (self.observation.seed, SPLITS[split]))
+        time = torch.from_numpy(self.sets[split].exposure_time.copy()).to(index.device)[index]
+        scene = batch["flux"][:, 0] * self.unit
+        mean, variance = self.observation.expect_lr(images * self.unit, scene, time, address)
+        return ((batch["lr"][:, 0] * self.unit - mean).square() / variance).mean(dim=(-2, -1))
 
     @cached_property
     def rendered(self) -> dict[str, ImageSet]:

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lenssr.data.galaxies import Galaxies
+
 __all__ = ["Instrument", "add_point_masses_", "render"]
 
 _CORE = 1e-10  # arcsec; without it a pixel centred on the lens is NaN
@@ -54,13 +56,14 @@ class Instrument:
         return (taps / taps.sum()).to(device, dtype)
 
 
-def render(parameters: Mapping[str, Tensor], instrument: Instrument) -> Tensor:
+def render(parameters: Mapping[str, Tensor], instrument: Instrument, galaxies: Galaxies | None = None) -> Tensor:
     """Return noise-free images, flux per pixel and unit time.
 
     Args:
         parameters: tensors of shape (B,), named as the columns of :func:`lenssr.data.parameters.sample`;
             ``subhalo_x``, ``subhalo_y`` and ``subhalo_theta_E`` of shape (B, K), padded with theta_E = 0.
         instrument: the camera.
+        galaxies: the sources that ``source_stamp`` numbers; None: Sersic profiles.
 
     Returns:
         Images of shape (B, N, N).
@@ -72,7 +75,8 @@ def render(parameters: Mapping[str, Tensor], instrument: Instrument) -> Tensor:
     ax, ay = _macro_deflection(p, x, y)
     add_point_masses_(ax, ay, axis, parameters["subhalo_x"], parameters["subhalo_y"], parameters["subhalo_theta_E"])
     # beta = theta - alpha, written over alpha
-    sky = _sersic(p, ax.neg_().add_(x), ay.neg_().add_(y))
+    beta_x, beta_y = ax.neg_().add_(x), ay.neg_().add_(y)
+    sky = _sersic(p, beta_x, beta_y) if galaxies is None else _stamps(p, beta_x, beta_y, galaxies)
     sky = _convolve(sky, instrument.psf(some.device, some.dtype))
     if instrument.supersampling > 1:
         sky = F.avg_pool2d(sky.unsqueeze(1), instrument.supersampling).squeeze(1)
@@ -133,6 +137,16 @@ def _sersic(p: Mapping[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
     return brightness_sersic(
         p["source_x"], p["source_y"], q, phi, n, radius, p["source_amplitude"], x, y, k_lenstronomy(n)
     )
+
+
+def _stamps(p: Mapping[str, Tensor], x: Tensor, y: Tensor, galaxies: Galaxies) -> Tensor:
+    """Return the surface brightness of turned galaxies, flux / arcsec^2 / unit time, bilinear between their pixels."""
+    dx, dy = x - p["source_x"], y - p["source_y"]
+    cos, sin = p["source_angle"].cos(), p["source_angle"].sin()
+    grid = torch.stack([cos * dx + sin * dy, cos * dy - sin * dx], dim=-1) * (2 / galaxies.width)
+    chosen = torch.from_numpy(galaxies.stamps)[p["source_stamp"].flatten().long().cpu()].to(x.device, x.dtype)
+    seen = F.grid_sample(chosen.unsqueeze(1), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return seen[:, 0] * p["source_flux"] * (chosen.shape[-1] / galaxies.width) ** 2
 
 
 def _convolve(image: Tensor, taps: Tensor) -> Tensor:

@@ -106,6 +106,20 @@ class TwoExposures:
         truth, variance = self.hr.moments(images, time)
         return Observed(lr / self.scale**2, hr, truth, variance, images)
 
+    def expect_lr(self, images: Tensor, scene: Tensor, time: Tensor, address: Address) -> tuple[Tensor, Tensor]:
+        """Return what the LR image of ``images`` (B, H, W) would be without noise, and the variance of its pixels.
+
+        Args:
+            images: a guess at the noise-free flux.
+            scene: the flux that was observed, whose noise it is.
+            time: exposure times (B,).
+            address: of the samples; of no influence here.
+        """
+        time, area = time.view(-1, 1, 1), self.scale**2
+        mean, _ = self.lr.moments(bin_sum(images, self.scale), time)
+        _, variance = self.lr.moments(bin_sum(scene, self.scale), time)
+        return mean / area, variance / area**2
+
 
 class BinnedExposure:
     """The LR image is the stored, already noisy HR image binned, plus Gaussian noise of its own.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from math import gamma
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import pandas as pd
 
 from lenssr.errors import ConfigError, did_you_mean
 
-__all__ = ["SPLITS", "draw", "einstein_radius", "sample"]
+__all__ = ["SPLITS", "Scene", "draw", "einstein_radius", "sample"]
 
 # a split's number is part of the address of its samples; never renumber
 SPLITS = {"train": 0, "validation": 1, "test": 2}
@@ -96,8 +97,40 @@ def einstein_radius(mass: Any, cosmology: Mapping[str, Any]) -> Any:
     return _unit_radius(_Cosmology(**cosmology)) * np.sqrt(mass)
 
 
+@cache
+def _two_plane_factor(cosmology: _Cosmology, convention: float = 2.5) -> float:
+    from astropy.cosmology import FlatLambdaCDM
+
+    model = FlatLambdaCDM(H0=cosmology.H0, Om0=cosmology.Om0)
+    lens, source, far = (model.comoving_distance(z).value for z in (cosmology.z_lens, cosmology.z_source, convention))
+    return float((source - lens) / source * far / (far - lens))  # (D_LS / D_S) over its value for the convention
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a published model does beside drawing lens and source.
+
+    Attributes:
+        two_planes: the Einstein radii are meant for a source at redshift 2.5, as DeepLenseSim's Models II to IV hand
+            them to lenstronomy; at redshift 1 every deflection shrinks by 0.634. Applies to ``distances: luminosity``
+            alone: the physical radii are those of the source's own redshift.
+        flux: total flux of the source, per unit time; None: the amplitude decides.
+        galaxies: number of stamps to choose the source from; 0: a Sersic profile.
+    """
+
+    two_planes: bool = False
+    flux: float | None = None
+    galaxies: int = 0
+
+
 def sample(
-    physics: Mapping[str, Any], exposure_time: Any, classes: list[str], seed: int, split: str, count: int
+    physics: Mapping[str, Any],
+    exposure_time: Any,
+    classes: list[str],
+    seed: int,
+    split: str,
+    count: int,
+    scene: Scene | None = None,
 ) -> pd.DataFrame:
     """Draw the parameters of the first ``count`` images of a split, one row an image.
 
@@ -110,8 +143,31 @@ def sample(
         key = np.array([seed, SPLITS[split]], dtype=np.uint64)
         rng = np.random.Generator(np.random.Philox(key=key, counter=np.array([0, 0, 0, index], dtype=np.uint64)))
         name = classes[index % len(classes)]
-        rows.append({"index": index, "class": name, **_one(physics, exposure_time, name, rng)})
+        row = _one(physics, exposure_time, name, rng)
+        _stage(row, scene or Scene(), physics["cosmology"], rng)
+        rows.append({"index": index, "class": name, **row})
     return pd.DataFrame(rows)
+
+
+def _stage(row: dict[str, Any], scene: Scene, cosmology: Mapping[str, Any], rng: np.random.Generator) -> None:
+    """Apply a scene to a row, in place; what it draws comes after everything else."""
+    if scene.two_planes and cosmology["distances"] == "luminosity":
+        factor = _two_plane_factor(_Cosmology(**cosmology))
+        for name in ("theta_E", "gamma1", "gamma2"):
+            row[name] *= factor
+        row["subhalo_theta_E"] = row["subhalo_theta_E"] * np.sqrt(factor)  # a point mass deflects by its square
+    if scene.flux is not None:
+        row["source_flux"] = scene.flux
+        row["source_amplitude"] = scene.flux / _sersic_flux(row["source_radius"], row["source_index"])
+    if scene.galaxies:
+        row["source_stamp"] = float(rng.integers(scene.galaxies))
+        row["source_angle"] = float(rng.uniform(-np.pi, np.pi))
+
+
+def _sersic_flux(radius: float, n: float) -> float:
+    """Return the total flux of a Sersic profile of amplitude 1 (Graham & Driver 2005, eq. 2)."""
+    b = 1.9992 * n - 0.3271
+    return float(2 * np.pi * n * radius**2 * np.exp(b) * b ** (-2 * n) * gamma(2 * n))
 
 
 def _one(physics: Mapping[str, Any], exposure_time: Any, name: str, rng: np.random.Generator) -> dict[str, Any]:
@@ -119,7 +175,7 @@ def _one(physics: Mapping[str, Any], exposure_time: Any, name: str, rng: np.rand
     source = {f"source_{key}": float(draw(value, rng)) for key, value in physics["source"].items()}
     row: dict[str, Any] = {
         "theta_E": float(einstein_radius(macro["mass"], physics["cosmology"])),
-        **{("lens_" + k if k in ("x", "y") else k): v for k, v in macro.items() if k != "mass"},
+        **{("lens_" + k if k in ("x", "y") else k): v for k, v in macro.items() if k != "mass"},  # theta_E, if given
         **source,
         "exposure_time": float(draw(exposure_time, rng)),
         "log10_axion_mass": float("nan"),

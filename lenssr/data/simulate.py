@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 
 from lenssr import __version__
+from lenssr.data.galaxies import Galaxies
+from lenssr.data.galaxies import galaxies as make_galaxies
 from lenssr.data.lensing import Instrument, render
-from lenssr.data.parameters import SPLITS, sample
+from lenssr.data.parameters import SPLITS, Scene, sample
 from lenssr.data.store import FORMAT, ImageSet, SetWriter, open_set
 from lenssr.errors import ConfigError
 from lenssr.files import locked, whole_folder
@@ -44,7 +46,11 @@ def as_tensors(
 
 
 def simulate(
-    table: pd.DataFrame, instrument: Instrument, device: torch.device | str = "cpu", chunk: int | None = None
+    table: pd.DataFrame,
+    instrument: Instrument,
+    device: torch.device | str = "cpu",
+    chunk: int | None = None,
+    galaxies: Galaxies | None = None,
 ) -> Iterator[np.ndarray]:
     """Yield noise-free images (n, N, N), float32, in the order of the table's rows.
 
@@ -64,7 +70,7 @@ def simulate(
             first, last = np.searchsorted(places[name], (start, stop))
             for low in range(first, last, size):
                 part = slice(low, min(low + size, last))
-                drawn = render({key: value[part] for key, value in tensors[name].items()}, instrument)
+                drawn = render({key: value[part] for key, value in tensors[name].items()}, instrument, galaxies)
                 images[places[name][part] - start] = drawn.cpu().numpy()
         yield images
 
@@ -84,6 +90,10 @@ class SimulatedSource:
         seed: of the sky.
         physics: lens, source and substructure distributions (``configs/physics``).
         folder: where sets are kept.
+        changes: nodes of ``physics`` that this set replaces in part, as ``{macro: {theta_E: 1.5}}``.
+        two_planes: see :class:`lenssr.data.parameters.Scene`.
+        flux: total flux of the source; None: its amplitude decides.
+        galaxies: arguments of :func:`lenssr.data.galaxies.galaxies`; None: Sersic profiles.
     """
 
     noise_free = True
@@ -101,6 +111,10 @@ class SimulatedSource:
         seed: int,
         physics: dict[str, Any],
         folder: str,
+        changes: dict[str, dict[str, Any]] | None = None,
+        two_planes: bool = False,
+        flux: float | None = None,
+        galaxies: dict[str, Any] | None = None,
     ) -> None:
         if set(splits) != set(SPLITS):
             raise ConfigError(f"dataset.source.splits names {sorted(splits)}; it must name {sorted(SPLITS)}.")
@@ -111,7 +125,10 @@ class SimulatedSource:
             raise ConfigError("dataset.source.classes is empty; name at least one of no_sub, axion, cdm.")
         self.instrument = Instrument(image_size, pixel_scale, psf_fwhm, psf_truncation, int(physics["supersampling"]))
         self.name, self.exposure_time, self.classes = name, exposure_time, classes
+        physics = {**physics, **{key: {**physics[key], **change} for key, change in (changes or {}).items()}}
         self.splits, self.seed, self.physics = splits, seed, physics
+        self.scene = Scene(two_planes, flux, int(galaxies["count"]) if galaxies else 0)
+        self._galaxies = galaxies
         self.config = {
             "name": name,
             "image_size": image_size,
@@ -125,6 +142,8 @@ class SimulatedSource:
             # the detector acts when a sample is read, not here
             "physics": {key: value for key, value in physics.items() if key != "detector"},
         }
+        if self.scene != Scene():  # the sets of plain scenes keep the names that they had before there were others
+            self.config |= {"two_planes": two_planes, "flux": flux, "galaxies": galaxies}
         digest = hashlib.sha256(json.dumps([FORMAT, self.config], sort_keys=True).encode()).hexdigest()
         self.path = Path(folder) / f"{name}-{physics['name']}-{digest[:8]}"
 
@@ -142,15 +161,18 @@ class SimulatedSource:
             size = self.instrument.image_size
             peaks: dict[str, list[np.ndarray]] = {split: [] for split in self.splits}
 
+            sources = None if self._galaxies is None else make_galaxies(**self._galaxies)
+
             def chunks(split: str, table: pd.DataFrame) -> Iterator[np.ndarray]:
-                for images in simulate(table, self.instrument, device):
+                for images in simulate(table, self.instrument, device, galaxies=sources):
                     advance(len(images))
                     peaks[split].append(images.max(axis=(1, 2)))
                     yield images
 
             with track(f"simulating {self.path.name}", sum(self.splits.values()), "images") as advance:
                 for split, count in self.splits.items():
-                    table = sample(self.physics, self.exposure_time, self.classes, self.seed, split, count)
+                    arguments = (self.physics, self.exposure_time, self.classes, self.seed, split, count, self.scene)
+                    table = sample(*arguments)
                     writer.write(split, (count, size, size), chunks(split, table), table)
             writer.finish(self._about(np.concatenate(peaks["train"] or [np.ones(1)])))
 

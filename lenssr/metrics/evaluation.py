@@ -18,7 +18,7 @@ from lenssr.metrics import physics
 from lenssr.metrics.protocols import scores
 from lenssr.progress import track
 
-__all__ = ["Evaluation", "Stopwatch", "evaluate", "spread_of"]
+__all__ = ["Evaluation", "Spectrum", "Stopwatch", "bilinear", "evaluate", "example_of", "image_scores", "spread_of"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ def spread_of(per_image: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]
     return table
 
 
-def _bilinear(batch: Batch) -> Tensor | None:
+def bilinear(batch: Batch) -> Tensor:
+    """Return the LR images interpolated to HR size, (B, 1, H, W)."""
     return F.interpolate(batch["lr"], size=batch["hr"].shape[-2:], mode="bilinear", align_corners=False)
 
 
@@ -73,7 +74,7 @@ def _ceiling(batch: Batch) -> Tensor | None:
 
 
 # what a prediction is measured against; None where the set cannot tell
-_REFERENCES: dict[str, Callable[[Batch], Tensor | None]] = {"bilinear": _bilinear, "ceiling": _ceiling}
+_REFERENCES: dict[str, Callable[[Batch], Tensor | None]] = {"bilinear": bilinear, "ceiling": _ceiling}
 
 
 @torch.inference_mode()
@@ -97,23 +98,23 @@ def evaluate(
     """
     rows: list[pd.DataFrame] = []
     example: dict[str, np.ndarray] = {}
-    spectrum, watch = _Spectrum(pixel_scale), Stopwatch()
+    spectrum, watch = Spectrum(pixel_scale), Stopwatch()
     with track(title, count, "images") as advance:
         for batch in batches:
             columns: dict[str, Any] = {"index": batch["index"].cpu().numpy()}
             images = {"prediction": watch(predict, batch), **{name: _REFERENCES[name](batch) for name in references}}
             for who, image in images.items():
                 if image is not None:
-                    found = _scores(image[:, 0], batch, pixel_scale)
+                    found = image_scores(image[:, 0], batch, pixel_scale)
                     columns.update({f"{who}/{name}": value.cpu().numpy() for name, value in found.items()})
             rows.append(pd.DataFrame(columns))
             spectrum.add(images, batch)
-            example = example or _example(batch, images)
+            example = example or example_of(batch, images)
             advance(len(batch["index"]))
     return Evaluation(pd.concat(rows, ignore_index=True), example, spectrum.table(), watch.seconds_per_image())
 
 
-def _scores(image: Tensor, batch: Batch, pixel_scale: float) -> dict[str, Tensor]:
+def image_scores(image: Tensor, batch: Batch, pixel_scale: float) -> dict[str, Tensor]:
     """Return the scores of both protocols, and the physics where the truth is known."""
     hr = batch["hr"][:, 0]
     truth = batch["truth"][:, 0] if "truth" in batch else None
@@ -130,7 +131,7 @@ def _scores(image: Tensor, batch: Batch, pixel_scale: float) -> dict[str, Tensor
     }
 
 
-class _Spectrum:
+class Spectrum:
     """Sums power spectra over batches."""
 
     def __init__(self, pixel_scale: float) -> None:
@@ -176,7 +177,8 @@ class Stopwatch:
         return sum(seconds for seconds, _ in timed) / sum(count for _, count in timed)
 
 
-def _example(batch: Batch, images: dict[str, Tensor | None]) -> dict[str, np.ndarray]:
+def example_of(batch: Batch, images: dict[str, Tensor | None]) -> dict[str, np.ndarray]:
+    """Return one sample's images (H, W) by name, for pictures."""
     # the second image of a set is a vortex, the class with the structure that matters
     which = min(1, len(batch["index"]) - 1)
     known = {"lr": batch["lr"], "hr": batch["hr"], "truth": batch.get("truth"), **images}

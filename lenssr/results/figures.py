@@ -16,7 +16,7 @@ from lenssr.runs import Run
 if TYPE_CHECKING:
     from lenssr.data import LensDataModule
 
-__all__ = ["comparison", "loss_curve", "pyplot", "read_history", "result_figure", "save", "stretch"]
+__all__ = ["comparison", "loss_curve", "pyplot", "read_history", "result_figures", "save", "stretch"]
 
 _TITLES = {
     "lr": "low resolution",
@@ -53,15 +53,20 @@ def stretch(hr: np.ndarray, reference: np.ndarray) -> Any:
     return AsinhNorm(linear_width=max(float(np.std(hr - reference)), 1e-3 * peak), vmin=0, vmax=peak)
 
 
-def result_figure(found: Evaluation | LabelEvaluation, run: Run, data: LensDataModule) -> Path:
-    """Draw what a test found: a comparison of images, or predicted labels against the true ones."""
+def result_figures(found: Evaluation | LabelEvaluation, run: Run, data: LensDataModule) -> list[Path]:
+    """Draw what a test found: a comparison of images, draws from posteriors, or labels against the true ones."""
+    from lenssr.metrics.posterior import PosteriorEvaluation
+
+    if isinstance(found, PosteriorEvaluation):
+        from lenssr.results.posterior_figures import animation, calibration, samples
+
+        draws = [draw(found, run, data) for draw in (samples, calibration, animation)]
+        return [comparison(found.example, run, data), *draws]
     if isinstance(found, Evaluation):
-        return comparison(found.example, run, data)
+        return [comparison(found.example, run, data)]
     from lenssr.results.label_figures import classes, regression
 
-    if "class" in data.labels:
-        return classes(found, run, data)
-    return regression(found, run, data)
+    return [(classes if "class" in data.labels else regression)(found, run, data)]
 
 
 def comparison(example: dict[str, np.ndarray], run: Run, data: LensDataModule) -> Path:

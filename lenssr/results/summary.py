@@ -18,7 +18,14 @@ _IMAGES: list[Column] = [
     ("truth/psnr", "PSNR / dB\nvs truth", "{:.2f}"),
     ("truth/ssim", "SSIM\nvs truth", "{:.4f}"),
 ]
-_NAMES = {"bilinear": "bilinear", "ceiling": "noise ceiling", "mean": "the mean, always", "chance": "chance"}
+_NAMES = {
+    "bilinear": "bilinear",
+    "ceiling": "noise ceiling",
+    "mean": "the mean, always",
+    "chance": "chance",
+    "sample": "one draw",
+    "guess": "regression alone",
+}
 
 
 def columns(scores: dict[str, Any]) -> list[Column]:

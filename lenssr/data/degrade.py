@@ -1,0 +1,123 @@
+"""LR images by blur and noise of the HR scene, as the 2023 report degrades Model IV."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lenssr.data.detector import Detector, bin_sum
+from lenssr.data.observe import Address, Observed, Window
+from lenssr.data.random import normal, philox, uniform
+from lenssr.errors import ConfigError
+
+__all__ = ["BlurredExposure", "blurred"]
+
+_HR, _LR, _STRENGTH = 0, 1, 2  # streams of random numbers; never renumber
+_REACH = 3.0  # standard deviations to which a kernel extends
+
+
+def blurred(images: Tensor, sigma: Tensor, longest: float) -> Tensor:
+    """Convolve each image (B, H, W) with a Gaussian of its own, repeating the edge pixels.
+
+    Args:
+        images: to be blurred.
+        sigma: standard deviations in pixels (B,); a kernel ends at round(3 sigma), as the published one.
+        longest: the largest sigma that may come.
+    """
+    reach = round(_REACH * longest)
+    offset = torch.arange(-reach, reach + 1, device=images.device, dtype=images.dtype)
+    width = sigma.view(-1, 1)
+    kernel = torch.exp(-0.5 * (offset / width).square()) * (offset.abs() <= (_REACH * width).round())
+    kernel = kernel / kernel.sum(1, keepdim=True)
+    batch = images.unsqueeze(0)  # one channel an image: each has its own kernel
+    for dim, pad in ((3, (reach, reach, 0, 0)), (2, (0, 0, reach, reach))):
+        shape = (-1, 1, 1, len(offset)) if dim == 3 else (-1, 1, len(offset), 1)
+        batch = F.conv2d(F.pad(batch, pad, mode="replicate"), kernel.view(shape), groups=len(images))
+    return batch[0]
+
+
+class BlurredExposure:
+    """HR: the scene with the camera's noise. LR: the scene blurred, binned and noisy, by strengths of its own.
+
+    The LR noise is a fraction of the scene's peak, which is what the report's strengths on images between 0 and 1 are.
+
+    Args:
+        scale: HR pixels per LR pixel along a side; 1 changes no size.
+        blur: least and largest sigma of the blur, HR pixels; uniform in between.
+        noise: least and largest sigma of the LR noise, fraction of the peak; uniform in between.
+        hr_background_rms: sigma of the HR background, flux per pixel and unit time.
+        detector: of the HR camera, see :class:`lenssr.data.detector.Detector`.
+        clip: as the published preparation: the noise is added to an image between -1 and 1, which is then cut to
+            [0, 1], so that all below half the peak is lost.
+        seed: of the noise of validation and test, and of fixed training noise.
+
+    Raises:
+        ConfigError: a range is empty or negative.
+    """
+
+    needs_truth = True
+
+    def __init__(
+        self,
+        scale: int,
+        blur: list[float],
+        noise: list[float],
+        hr_background_rms: float,
+        detector: dict[str, Any],
+        clip: bool,
+        seed: int,
+    ) -> None:
+        for name, (low, high) in {"blur": blur, "noise": noise}.items():
+            if not 0 < low <= high:
+                raise ConfigError(f"dataset.observation.{name}={[low, high]} must be positive and in order.")
+        self.scale, self.seed, self.blur, self.noise, self.clip = scale, seed, blur, noise, clip
+        self.hr = Detector(background_rms=hr_background_rms, **detector)
+        self.config = {"blur": blur, "noise": noise, "hr": hr_background_rms, "detector": detector}
+        self.config |= {"clip": clip, "seed": seed}
+
+    def strengths(self, address: Address) -> tuple[Tensor, Tensor]:
+        """Return the blur's sigma in HR pixels and the noise's as a fraction of the peak, (B,) each."""
+        epoch = address.epoch.flatten() if isinstance(address.epoch, Tensor) else address.epoch
+        first, second, *_ = philox((0, address.index, epoch, _STRENGTH), address.key)
+        (low, high), (least, most) = self.blur, self.noise
+        return low + (high - low) * uniform(first), least + (most - least) * uniform(second)
+
+    def expect_lr(self, images: Tensor, scene: Tensor, time: Tensor, address: Address) -> tuple[Tensor, Tensor]:
+        """Return what the LR image of ``images`` (B, H, W) would be without noise, and the variance of its pixels.
+
+        Args:
+            images: a guess at the noise-free flux.
+            scene: the flux that was observed, whose peak the noise is a fraction of.
+            time: exposure times (B,); of no influence here.
+            address: of the samples.
+        """
+        sigma, noise = self.strengths(address)
+        mean = bin_sum(blurred(images, sigma, self.blur[1]), self.scale) / self.scale**2
+        return mean, (noise.view(-1, 1, 1) * scene.amax(dim=(-2, -1), keepdim=True)).square()
+
+    def __call__(self, images: Tensor, time: Tensor, unit: float, window: Window, address: Address) -> Observed:
+        """Observe noise-free flux (B, size, size), exposed for ``time`` (B,).
+
+        Raises:
+            ConfigError: the window is not the whole image, whose blur a patch cannot know.
+        """
+        if window.size != window.image_size:
+            raise ConfigError(
+                f"loader.patch={window.size} cuts images that are blurred as a whole; use loader.patch="
+                f"{window.image_size}."
+            )
+        where = (address.index.view(-1, 1, 1), address.epoch)
+        hr = self.hr.expose(images, time.view(-1, 1, 1), (window.pixels(), *where, _HR), address.key)
+        truth, variance = self.hr.moments(images, time.view(-1, 1, 1))
+        mean, spread = self.expect_lr(images, images, time, address)
+        word, *_ = philox((window.pixels(self.scale), *where, _LR), address.key)
+        noise = spread.sqrt() * normal(word)
+        if self.clip:
+            top = images.amax(dim=(-2, -1), keepdim=True)
+            lr = ((2 * mean + noise) / top - 1).clamp(0, 1) * top
+        else:
+            lr = mean + noise
+        return Observed(lr, hr, truth, variance, images)

@@ -1,0 +1,206 @@
+"""Conditional diffusion: draws from the posterior of the HR image given the LR image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lenssr.data import LensDataModule
+from lenssr.data.batches import Batch
+from lenssr.data.random import normal, philox, uniform
+from lenssr.errors import ConfigError
+from lenssr.metrics.posterior import PosteriorEvaluation, evaluate_posterior
+from lenssr.models.unet import enlarged
+from lenssr.sampling import SAMPLERS, STEPS, alphas, evaluations_of, integrate, scheduler
+from lenssr.tasks.base import Task
+
+__all__ = ["Diffusion"]
+
+# keys of random numbers, apart from those of data and autoencoder; never renumber
+_TRAIN, _VALIDATE, _DRAW = 33, 34, 35
+_TOGETHER = 64  # draws in one pass of the network
+_PROBED = 256  # training images that set the scale of the residual
+
+
+class Diffusion(Task):
+    """Learns what is left of the target after a guess, in units of its own spread.
+
+    With ``residual`` the guess is a trained regression network's image f(LR) and x = (target - f(LR)) / sigma, sigma
+    the standard deviation of that difference over the training set: its posterior is about as wide as the noise it
+    starts from, which cheap solvers need to get its width right (Mardani et al. 2023, arXiv:2309.15214, for the
+    residual). Without, x is the target brought from [0, 1] to [-1, 1], as the report's.
+
+    Args:
+        residual: which of the two.
+        prediction: what the network tells, ``flow`` or ``epsilon``, see :mod:`lenssr.sampling`.
+        sampler: of the test, see there.
+        evaluations: of the network for each draw, at most.
+        draws: from each posterior, in the test.
+        regressor: returns the trained regression network.
+        **task: see :class:`lenssr.tasks.base.Task`; the loss config is not used.
+
+    Raises:
+        ConfigError: the sampler needs another kind of prediction, or a number is not positive.
+    """
+
+    monitor = "validation/loss"
+    mode = "min"
+    references = ("bilinear", "ceiling")
+
+    def __init__(
+        self,
+        residual: bool,
+        prediction: str,
+        sampler: str,
+        evaluations: int,
+        draws: int,
+        regressor: Callable[[], nn.Module],
+        **task: Any,
+    ) -> None:
+        super().__init__(**task)
+        if draws < 2:
+            raise ConfigError(f"task.draws={draws} tells nothing of a spread; give 2 or more.")
+        if SAMPLERS.get(sampler, prediction) != prediction:
+            fit = ", ".join(name for name, kind in SAMPLERS.items() if kind == prediction)
+            raise ConfigError(
+                f"task.sampler={sampler} needs a network that tells {SAMPLERS[sampler]}; this one tells {prediction}. "
+                f"For it: {fit or 'none; task.prediction is flow or epsilon'}."
+            )
+        scheduler(sampler, evaluations)  # refuses what does not exist
+        self.residual, self.prediction = residual, prediction
+        self.sampler, self.evaluations, self.draws = sampler, evaluations, draws
+        self.draw_seed = 0
+        self._load = regressor
+        self._regressor: list[nn.Module] = []  # a list, so that its weights stay out of this run's checkpoints
+
+    @property
+    def sigma(self) -> Tensor:
+        """Scale of what is learnt; kept with the network's weights, which mean nothing without it."""
+        return cast(Tensor, self.model.sigma)
+
+    def load_regressor(self) -> None:
+        """Load the regression network, frozen."""
+        if self.residual and not self._regressor:
+            self._regressor = [self._load().eval().requires_grad_(False)]
+
+    def prepare(self, data: LensDataModule) -> None:
+        """Load the regression network and measure the scale of what it leaves."""
+        self.load_regressor()
+        if not self.residual:
+            self.sigma.fill_(0.5)
+            return
+        loader, seen, squares = data.train_dataloader(), 0, 0.0
+        step = 0
+        while seen < min(_PROBED, len(data.sets["train"])):
+            batch = loader.batch(step)
+            squares += float((batch["target"] - self.guess(batch["lr"])).square().mean(dim=(1, 2, 3)).sum())
+            seen, step = seen + len(batch["index"]), step + 1
+        self.sigma.fill_((squares / seen) ** 0.5)
+
+    @torch.no_grad()
+    def guess(self, lr: Tensor) -> Tensor:
+        """Return what the draws are centred on, (B, 1, H, W)."""
+        if not self.residual:
+            return torch.full_like(enlarged(lr, lr), 0.5)
+        return self._regressor[0].to(lr.device)(lr).float()
+
+    def _shaped(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the guess and the scaled difference that is learnt."""
+        guess = self.guess(batch["lr"])
+        if not self.residual:
+            guess = torch.full_like(batch["target"], 0.5)
+        return guess, (batch["target"] - guess) / self.sigma
+
+    def _noised(self, x: Tensor, time: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return noisy images, their times, and what the network shall tell of them."""
+        if self.prediction == "flow":
+            t = time.view(-1, 1, 1, 1)
+            return (1 - t) * x + t * noise, time, noise - x
+        step = (time * STEPS).long().clamp(max=STEPS - 1)
+        power = alphas(x.device)[step].view(-1, 1, 1, 1)
+        return power.sqrt() * x + (1 - power).sqrt() * noise, step / STEPS, noise
+
+    def _error(self, batch: Batch, address: tuple[Any, Any, Any, Any], key: int) -> Tensor:
+        """Return the squared error of what the network tells, (B,)."""
+        guess, x = self._shaped(batch)
+        noise_word, time_word, *_ = philox(address, (self.draw_seed, key))
+        noise = normal(noise_word).view_as(x)
+        time = uniform(time_word.view(len(x), -1)[:, 0])
+        noisy, time, wanted = self._noised(x, time, noise)
+        told = self.model(noisy, time, batch["lr"], guess).float()
+        return (told - wanted).square().mean(dim=(1, 2, 3))
+
+    def objective(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the mean squared error of velocity or noise at random times."""
+        pixels = torch.arange(batch["target"].numel(), device=batch["target"].device)
+        return {"loss": self._error(batch, (pixels, self.global_step, self.global_rank, 0), _TRAIN).mean()}
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        """Log the same error, at times and with noise that never change."""
+        pixels = torch.arange(batch["target"][0].numel(), device=batch["target"].device)
+        address = (pixels.view(1, -1), batch["index"].view(-1, 1), 0, 0)
+        error = self._error(batch, address, _VALIDATE).mean()
+        self.log("validation/loss", error, batch_size=len(batch["index"]), sync_dist=True, on_epoch=True)
+
+    def predict(self, batch: Batch) -> Tensor:
+        """Return the mean of the draws, (B, 1, H, W)."""
+        return self.posterior(batch).mean(1, keepdim=True)
+
+    @torch.no_grad()
+    def posterior(self, batch: Batch, watch: Callable[[Tensor], None] | None = None) -> Tensor:
+        """Return draws from the posterior of each image, (B, K, H, W), in the set's unit.
+
+        A draw follows from the image's index and its own number alone, whatever the batch.
+        """
+        guess, _ = self._shaped(batch)
+        pieces = []
+        for index, lr, centre in zip(batch["index"], batch["lr"], guess, strict=True):
+            for first in range(0, self.draws, _TOGETHER):
+                which = torch.arange(first, min(first + _TOGETHER, self.draws), device=lr.device)
+                pieces.append((index.expand(len(which)), which, lr, centre))
+        together = max(1, _TOGETHER // min(self.draws, _TOGETHER))
+        images = []
+        for start in range(0, len(pieces), together):
+            part = pieces[start : start + together]
+            index, which = (torch.cat([piece[i] for piece in part]) for i in (0, 1))
+            lr = torch.cat([piece[2].expand(len(piece[0]), -1, -1, -1) for piece in part])
+            centre = torch.cat([piece[3].expand(len(piece[0]), -1, -1, -1) for piece in part])
+            images.append(self._drawn(index, which, lr, centre, watch))
+        return torch.cat(images).view(len(guess), self.draws, *guess.shape[-2:])
+
+    def _drawn(
+        self, index: Tensor, which: Tensor, lr: Tensor, centre: Tensor, watch: Callable[[Tensor], None] | None
+    ) -> Tensor:
+        pixels = torch.arange(centre[0].numel(), device=lr.device).view(1, -1)
+        word, *_ = philox((pixels, index.view(-1, 1), which.view(-1, 1), 0), (self.draw_seed, _DRAW))
+        noise = normal(word).view_as(centre)
+        generators = None
+        if self.sampler == "ddpm":
+            seeds = ((index << 20) + which + (self.draw_seed << 44)).tolist()
+            generators = [torch.Generator(lr.device).manual_seed(seed) for seed in seeds]
+
+        def network(x: Tensor, time: float) -> Tensor:
+            return self.model(x, torch.full((len(x),), time, device=x.device), lr, centre).float()
+
+        made = scheduler(self.sampler, self.evaluations)
+        seen = None if watch is None else lambda x: watch(centre + self.sigma * x)
+        return centre + self.sigma * integrate(made, network, noise, generators, seen)
+
+    def examine(self, data: LensDataModule, device: torch.device, split: str) -> PosteriorEvaluation:
+        """Score the mean of the draws, a single draw and the guess; and the draws as a posterior."""
+        self.load_regressor()
+        cost = f"{self.sampler}, {evaluations_of(scheduler(self.sampler, self.evaluations))} evaluations"
+        guess = (lambda batch: self.guess(batch["lr"])) if self.residual else None
+        record = f"{cost}, {self.draws} draws"
+        return evaluate_posterior(self.posterior, guess, data, device, split, record, self._film)
+
+    def _film(self, batch: Batch) -> np.ndarray:
+        """Return one draw on its way from noise, at some 40 moments, (F, H, W)."""
+        seen: list[Tensor] = []
+        self.posterior(batch, watch=lambda images: seen.append(images[0, 0].cpu()))
+        every = max(1, len(seen) // 40)
+        return torch.stack([*seen[::every], seen[-1]]).numpy()
