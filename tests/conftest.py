@@ -38,6 +38,18 @@ TINY_LABELS = [
     "scale.downstream.images={train: 12, validation: 3, test: 6}",
     "scale.dataset={train: 9, validation: 3, test: 4}",
 ]
+# the same for draws from a posterior
+TINY_DIFFUSION = [
+    "dataset.image_size=32",
+    "trainer.accelerator=cpu",
+    "trainer.max_steps=4",
+    "trainer.validations=2",
+    "loader.batch_size=4",
+    "loader.patch=32",
+    "task.draws=4",
+    "task.evaluations=3",
+    "scale.diffusion.images={train: 9, validation: 3, test: 4}",
+]
 _RDN_STAGE = [*TINY_RDN, "trainer.max_steps=2", "trainer.validations=1", "loader.batch_size=4", "loader.patch=32"]
 TINY_RDN_STAGE = [f"stages.overrides={_RDN_STAGE}"]
 

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from conftest import TINY_LABELS, TINY_RDN, TINY_STAGE
+from conftest import TINY_DIFFUSION, TINY_LABELS, TINY_RDN, TINY_RDN_STAGE, TINY_STAGE
 from test_models import SMALL
 
 from lenssr.config import CONFIGS, compose, plain
@@ -14,6 +14,10 @@ from lenssr.train import train
 _MORE = {
     **{("model", name): overrides for name, overrides in SMALL.items()},
     ("model", "aae"): ["model.latent=8"],
+    ("model", "diffusion"): [*TINY_DIFFUSION, *TINY_RDN_STAGE, "dataset=model4", "model.widths=[8,8]"],
+    ("model", "ddpm_original"): [*TINY_DIFFUSION, "dataset=model4", "task.evaluations=2"],
+    ("dataset", "model4"): ["loader.patch=48"],
+    ("sweep", "diffusion"): ["loader.patch=48"],
     ("model", "resnet18"): TINY_LABELS,
     ("model", "resnet18_classifier"): TINY_LABELS,
     ("loss", "mse_aae"): TINY_STAGE,
@@ -77,5 +81,5 @@ def test_every_combination_passes_the_schema(model, loss, scale):
 def test_the_two_scales_name_the_same_numbers():
     quick, report = (plain(compose([f"scale={name}"]))["scale"] for name in ("quick", "report"))
     assert quick.keys() == report.keys()
-    for recipe in ("dataset", "super_resolution", "autoencoder"):
+    for recipe in ("dataset", "super_resolution", "autoencoder", "downstream", "diffusion"):
         assert quick[recipe].keys() == report[recipe].keys()

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from conftest import TINY_RDN
+from conftest import TINY_DIFFUSION, TINY_RDN_STAGE
 
 from lenssr.build import build_data, build_model, build_task
 from lenssr.config import compose, plain
@@ -14,13 +14,7 @@ from lenssr.metrics import ensemble
 from lenssr.sampling import SAMPLERS, STEPS, alphas, evaluations_of, integrate, scheduler
 from lenssr.train import train
 
-_STAGE = [*TINY_RDN, "trainer.max_steps=4", "trainer.validations=1", "loader.batch_size=4", "loader.patch=32"]
-TINY = [
-    "model=diffusion", "dataset=model4", "dataset.image_size=32", "trainer.accelerator=cpu", "trainer.max_steps=4",
-    "trainer.validations=2", "loader.batch_size=4", "loader.patch=32", "model.widths=[8,8]", "task.draws=4",
-    "task.evaluations=3", "scale.diffusion.images={train: 9, validation: 3, test: 4}",
-    f"stages.overrides={_STAGE}",
-]  # fmt: skip
+TINY = ["model=diffusion", "dataset=model4", "model.widths=[8,8]", *TINY_DIFFUSION, *TINY_RDN_STAGE]
 
 
 class GaussianPosterior:

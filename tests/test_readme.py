@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import yaml
-from conftest import ROOT, TINY, TINY_LABELS, TINY_RDN, TINY_RDN_STAGE, TINY_STAGE
+from conftest import ROOT, TINY, TINY_DIFFUSION, TINY_LABELS, TINY_RDN, TINY_RDN_STAGE, TINY_STAGE
 
 from lenssr.config import CONFIGS
 
@@ -52,6 +52,8 @@ def smaller(arguments):
     model = next((a.split("=")[1] for a in arguments if a.startswith("model=")), "rdn")
     if model.startswith("resnet18"):
         return [*TINY_LABELS, *TINY_RDN_STAGE]
+    if model == "diffusion":
+        return [*TINY_DIFFUSION, *TINY_RDN_STAGE]
     tiny = [o for o in TINY if not o.startswith("loader.patch") or "scale=report" not in arguments]
     return [*tiny, *{"rdn": TINY_RDN, "aae": ["model.latent=8"]}.get(model, []), *TINY_STAGE]
 

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["PosteriorEvaluation", "evaluate_posterior"]
 
 _DEFINITIONS = (
-    "crps (fair) and spread in units of the HR image's range; coverage of the draws' 50, 68 and 95 % prediction intervals "
-    "(Student's t); spread_skill: rms spread over rms error of the mean, 1 if honest; consistency: reduced chi-squared of "
-    "the LR image about a degraded draw; all against dataset.target"
+    "crps (fair) and spread in units of the HR image's range; coverage of the draws' 50, 68 and 95 % prediction "
+    "intervals (Student's t); spread_skill: rms spread over rms error of the mean, 1 if honest; consistency: reduced "
+    "chi-squared of the LR image about a degraded draw; all against dataset.target"
 )
 
 
