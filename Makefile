@@ -12,7 +12,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --no-deps lenstronomy==1.14.2
 	touch $@
 
-.PHONY: help install train test test-all lint benchmark clean
+.PHONY: help install train test test-all lint report benchmark clean
 help: ## Show the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
@@ -31,6 +31,9 @@ lint: $(INSTALLED) ## ruff and mypy
 	$(BIN)/ruff check lenssr tests scripts train.py
 	$(BIN)/ruff format --check lenssr tests scripts train.py
 	$(BIN)/mypy
+
+report: $(INSTALLED) ## Every table and figure of the report at scale=quick, resumable: hours
+	$(BIN)/python scripts/reproduce.py
 
 benchmark: $(INSTALLED) ## Measure against lenstronomy, .npy files and a bare PyTorch loop
 	$(BIN)/python scripts/benchmark.py

@@ -121,21 +121,30 @@ def test_a_sweep_fills_its_table(cli, tmp_path, outputs):
     assert (folder / "content_loss_rdn.html").read_text().count("data:image/png;base64") == 3  # complete in itself
 
 
-def test_missing_runs_are_filled_and_a_failing_one_does_not_stop_the_others(outputs, tmp_path, monkeypatch):
-    from lenssr.results.write import fill
+def test_missing_runs_are_filled_and_then_asked_again(outputs, tmp_path, monkeypatch):
+    """Two seeds of the RDN, one of them finished before, and an evaluation of both."""
+    from lenssr.results import write as writing
 
-    asked = []
+    small = [*TINY_RDN, *TINY, outputs]
+    definition = {
+        "title": "t", "caption": "c", "columns": "ablation", "overrides": ["model=rdn"], "seeds": [0, 1],
+        "baseline": "one", "references": {},
+        "rows": {
+            "one": {"label": "one", "overrides": []},
+            "eight": {"label": "eight", "overrides": [], "evaluate": ["task.self_ensemble=true"]},
+        },
+    }  # fmt: skip
+    monkeypatch.setattr(tables, "_definition", lambda name: definition)
+    from lenssr.train import train
 
-    def fake(cfg):
-        asked.append((cfg.model.name, cfg.seed))
-        if cfg.model.name == "rcan":
-            raise ConfigError("it is broken")
-
-    monkeypatch.setattr("lenssr.train.train", fake)
-    finished(["sweep=residual_models", "loss=mse", outputs, "model=bilinear"], {"report/psnr": 24.8}, np.ones(3))
-    fill(["residual_models"], [outputs])
-    assert ("bilinear", 0) not in asked and ("bicubic", 0) in asked
-    assert [seed for name, seed in asked if name == "swinir"] == [0, 1, 2] and ("rcan", 2) in asked
+    first = train(compose(["model=rdn", *small, "seed=0"]))
+    before = (first.folder / "metrics.json").stat().st_mtime_ns
+    writing.fill(["any"], small)
+    table = tables.build("any", small)
+    assert not table.missing and [len(r.results) for r in table.rows] == [2, 2]
+    assert (first.folder / "metrics.json").stat().st_mtime_ns == before
+    eight, one = (table.row(label).cells["equivariance_error"].mean for label in ("eight", "one"))
+    assert eight < 1e-3 < one
 
 
 def test_the_cost_of_a_table_is_what_its_steps_and_images_take(outputs):
@@ -193,3 +202,13 @@ def test_an_unknown_table_is_named():
 def test_per_image_scores_are_json_free_of_nan(filled):
     table = tables.build("residual_models", [filled])
     json.dumps(table.comparisons.to_dict("records"), allow_nan=False)
+
+
+def test_the_reports_numbers_stand_beside_ours(filled):
+    from lenssr.results.reproduce import ORDER, compared
+
+    text = compared([tables.build("residual_models", [filled])])
+    lines = {line.split(" | ")[0].strip("| "): line for line in text.splitlines() if "PSNR" in line}
+    assert "30.50" in lines["RDN"] and "differs by -0." in lines["RDN"]
+    assert "one run" in lines["bilinear"]
+    assert "noise" in text and set(ORDER) <= set(tables.names())

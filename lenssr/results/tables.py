@@ -79,17 +79,6 @@ class Gap:
         start = ["train.py"] if self.run is None else ["scripts/evaluate.py", str(self.run)]
         return shlex.join(["python", *start, *self.overrides])
 
-    def fill(self) -> None:
-        """Do what the command does."""
-        if self.run is None:
-            from lenssr.train import train
-
-            train(compose(self.overrides))
-        else:
-            from lenssr.evaluate import evaluate
-
-            evaluate(self.run, self.overrides)
-
 
 @dataclass
 class Row:
@@ -122,6 +111,7 @@ class Table:
     rows: list[Row]
     comparisons: pd.DataFrame = field(default_factory=pd.DataFrame)
     order: list[dict[str, Any]] = field(default_factory=list)
+    why: str = ""
 
     @property
     def gaps(self) -> list[Gap]:
@@ -173,7 +163,8 @@ def build(name: str, overrides: Sequence[str] = ()) -> Table:
     for who, label in definition["references"].items():
         rows += _reference(rows, who, label, columns)
     baseline = definition["rows"][definition["baseline"]]["label"]
-    table = Table(name, definition["title"], definition["caption"], baseline, columns, rows)
+    why = definition.get("why", "")
+    table = Table(name, definition["title"], definition["caption"], baseline, columns, rows, why=why)
     judge(table, definition.get("gap"), definition.get("order", []))
     return table
 

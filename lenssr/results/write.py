@@ -5,39 +5,44 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lenssr.errors import LensSRError
 from lenssr.files import write_text
 from lenssr.progress import say
 
+if TYPE_CHECKING:
+    from lenssr.results.tables import Gap
+
 __all__ = ["fill", "main", "write", "write_costs"]
 
 
 def fill(chosen: list[str], overrides: list[str]) -> None:
-    """Run what the tables miss; a run that fails is named and the others go on.
+    """Run what the tables miss, side by side on this machine's devices, then what finished runs are asked again.
 
     Args:
         chosen: tables; none means all.
         overrides: shared by every cell.
+
+    Raises:
+        RunError: some runs failed; the others are done.
     """
-    from lenssr.errors import Interrupted
+    from lenssr.evaluate import evaluate
+    from lenssr.launchers.pool import Pool, find_devices, jobs_of
     from lenssr.results.tables import build, names
 
-    # evaluations need the runs first, so what is still missing after a round is tried once more
-    tried: set[str] = set()
-    while True:
-        gaps = [gap for name in chosen or names() for gap in build(name, overrides).gaps if gap.command not in tried]
-        if not gaps:
-            return
-        for number, gap in enumerate(gaps, 1):
-            tried.add(gap.command)
-            say(f"{number} of {len(gaps)}: {gap.command}")
-            try:
-                gap.fill()
-            except Interrupted:
-                raise
-            except LensSRError as error:
-                say(f"error: {error}")
+    def gaps(evaluations: bool) -> list[Gap]:
+        found = [gap for name in chosen or names() for gap in build(name, overrides).gaps]
+        return [gap for gap in found if (gap.run is not None) is evaluations]
+
+    runs = gaps(evaluations=False)
+    if runs:
+        jobs = jobs_of([gap.overrides for gap in runs])
+        Pool(find_devices(), jobs[0].run.folder.parents[1] / "sweeps").run(jobs)
+    for gap in gaps(evaluations=True):
+        assert gap.run is not None
+        say(gap.command)
+        evaluate(gap.run, gap.overrides)
 
 
 def write(chosen: list[str], overrides: list[str], folder: Path, figures: bool = True) -> list[str]:
@@ -102,7 +107,7 @@ def main() -> None:
         description="Write the tables of configs/table from finished runs, as Markdown, LaTeX and HTML.",
     )
     parser.add_argument("words", nargs="*", help="tables (all if none), and overrides such as scale=report")
-    parser.add_argument("--run", action="store_true", help="first run what is missing, one after another")
+    parser.add_argument("--run", action="store_true", help="first run what is missing, one job to a device")
     parser.add_argument("--no-figures", action="store_true", help="leave the pictures out")
     parser.add_argument("--cost", action="store_true", help="write what a seed of each table costs here, and no table")
     parser.add_argument("--to", type=Path, default=Path("outputs/tables"), help="folder of the files [%(default)s]")
