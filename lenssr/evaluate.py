@@ -14,7 +14,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lenssr.config import compose, identity, plain, select
+from lenssr.config import CONFIGS, compose, identity, plain, select
 from lenssr.errors import ConfigError, LensSRError, RunError, did_you_mean
 from lenssr.files import disk_errors, read_json, write_json, write_text
 from lenssr.progress import duration, say
@@ -25,7 +25,8 @@ from lenssr.stages import identify, load_task, make, read_config
 __all__ = ["evaluate", "find", "main"]
 
 _DATA = ("dataset", "physics", "scale")  # what chooses a set: composed anew, since its nodes refer to each other
-_TEST = ("task", "loader", "dataset.inputs", "dataset.target", "dataset.normalization")  # values that are set alone
+_SEEN = ("dataset.inputs", "dataset.target", "dataset.normalization")
+_LOADER = ("loader.evaluation_patch", "loader.evaluation_batch_size", "loader.resident")
 _ABSENT = object()
 
 
@@ -38,8 +39,8 @@ def evaluate(folder: str | Path, overrides: Sequence[str] = (), split: str = "te
     Args:
         folder: of a finished run.
         overrides: as for training. ``dataset``, ``physics`` and ``scale`` choose the set anew, from the shipped
-            configs; values of ``task`` and ``loader``, and ``dataset.inputs``, ``target`` and ``normalization``, change
-            how it is tested, as ``task.self_ensemble=true``.
+            configs; the settings that the task tests with (``test_settings``), ``dataset.inputs``, ``target`` and
+            ``normalization``, and those of ``loader`` for evaluation change how it is tested.
         split: ``test``, ``validation`` or ``train``.
 
     Raises:
@@ -78,17 +79,26 @@ class _Evaluation:
 
 
 def _changed(config: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
-    """Return a run's configuration with another set and other settings of the test."""
+    """Return a run's configuration with another set and other settings of the test.
+
+    What the network was trained to see and to give (``_SEEN``) stays as it was unless it is overridden.
+    """
     names = {override: override.split("=")[0].lstrip("+~") for override in overrides}
-    values = [o for o, name in names.items() if name in _TEST or name.split(".")[0] in _TEST]
+    allowed = (*_SEEN, *_LOADER, *(f"task.{name}" for name in _test_settings(config)))
+    values = [o for o, name in names.items() if _within(name, allowed) and select(config, name, _ABSENT) is not _ABSENT]
     ours = [o for o, name in names.items() if o not in values and name.split(".")[0] in _DATA]
     for override, name in names.items():
-        if override not in ours and (override not in values or select(config, name, _ABSENT) is _ABSENT):
-            known = [*_DATA, *_TEST, *(f"{node}.{key}" for node in ("task", "loader") for key in config[node])]
-            raise ConfigError(f"'{override}' changes nothing that a test depends on. {did_you_mean(name, known)}")
+        if override not in (*values, *ours):
+            raise ConfigError(
+                f"'{override}' changes nothing that a test depends on. {did_you_mean(name, [*_DATA, *allowed])}"
+            )
     if ours:
-        base = [f"{group}={config[group]['name']}" for group in (*_DATA, "model")]
+        base = [f"{group}={config[group]['name']}" for group in _DATA] + [f"model={_option(config)}"]
         chosen = plain(compose([*base, f"paths.outputs={config['paths']['outputs']}", *ours]))
+        for path in (*_SEEN, "dataset.source.classes"):
+            if path not in names.values() and select(config, path, _ABSENT) is not _ABSENT:
+                *parents, last = path.split(".")
+                select(chosen, ".".join(parents))[last] = select(config, path)
         config = {**config, **{group: chosen[group] for group in _DATA}}
     try:
         changed = OmegaConf.merge(OmegaConf.create(config), OmegaConf.from_dotlist(values))
@@ -100,6 +110,29 @@ def _changed(config: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
         raise ConfigError(f"The run's model enlarges {size} times; give dataset.scale={size}.")
     validate(result)
     return result
+
+
+def _within(name: str, paths: Sequence[str]) -> bool:
+    return any(name == path or name.startswith(f"{path}.") for path in paths)
+
+
+def _test_settings(config: dict[str, Any]) -> tuple[str, ...]:
+    """Return the task's arguments that change its test alone."""
+    import hydra.utils
+
+    settings: tuple[str, ...] = hydra.utils.get_class(config["task"]["_target_"]).test_settings  # type: ignore[attr-defined]
+    return settings
+
+
+def _option(config: dict[str, Any]) -> str:
+    """Return the option of the group ``model`` that a configuration came from; its name may be another."""
+    name, folder = config["model"]["name"], CONFIGS / "model"
+    if (folder / f"{name}.yaml").is_file():
+        return str(name)
+    target = config["model"]["_target_"]
+    return next(
+        p.stem for p in sorted(folder.glob("*.yaml")) if OmegaConf.select(OmegaConf.load(p), "_target_") == target
+    )
 
 
 def _scored(asked: _Evaluation) -> dict[str, Any]:

@@ -21,6 +21,8 @@ from lenssr.provenance import Provenance
 from lenssr.runs import Run, RunResult
 from lenssr.tasks import SuperResolution, Task
 
+_TURNED = 8  # images that the equivariance error is measured on
+
 __all__ = ["describe", "execute", "test", "write_scores"]
 
 
@@ -28,7 +30,8 @@ def execute(run: Run, task: Task, data: LensDataModule) -> RunResult:
     """Train what has to be trained, score the test set once, and fill the run folder."""
     trainer = build_trainer(run.config, run, task)
     provenance = Provenance(run.file("provenance.json"), keep=trainer.global_rank == 0)
-    facts = {"dataset": {"folder": str(data.sets["test"].folder), "manifest_sha256": data.sets["test"].checksum}}
+    facts: dict[str, Any] = {"precision": trainer.precision}
+    facts |= {"dataset": {"folder": str(data.sets["test"].folder), "manifest_sha256": data.sets["test"].checksum}}
     try:
         with disk_errors(run.folder):
             if task.trains:
@@ -116,18 +119,24 @@ def describe(
         "unit": data.unit,
         "parameters": sum(p.numel() for p in task.model.parameters() if p.requires_grad),
         "seconds_per_image": found.seconds_per_image,
-        "equivariance_error": _equivariance(task, data, device),
+        "threads": torch.get_num_threads(),
+        "equivariance_error": _equivariance(task, data, device, split),
         "definitions": found.definitions,
         "scores": found.summary(),
     }
 
 
 @torch.inference_mode()
-def _equivariance(task: Task, data: LensDataModule, device: torch.device) -> float | None:
-    """Return the equivariance error on the first test images; None for a task that maps no LR image."""
+def _equivariance(task: Task, data: LensDataModule, device: torch.device, split: str) -> float | None:
+    """Return the equivariance error on the first images; None for a task that maps no LR image."""
     if not isinstance(task, SuperResolution):
         return None
-    return equivariance_error(task.upscale, next(iter(data.evaluation("test", device)))["lr"])
+    found: list[torch.Tensor] = []
+    for batch in data.evaluation(split, device):
+        found.append(batch["lr"])
+        if sum(map(len, found)) >= _TURNED:
+            break
+    return equivariance_error(task.upscale, torch.cat(found)[:_TURNED])
 
 
 def _lists(parameters: Any) -> list[str]:

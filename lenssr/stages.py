@@ -25,13 +25,16 @@ def stage_config(config: dict[str, Any], node: dict[str, Any]) -> DictConfig:
     """Return the configuration of the run that a stage node asks for.
 
     It is what ``python train.py <overrides>`` gives at the same scale, with the inherited nodes and the settings
-    of the machine taken from the parent. It runs on one device: the first process makes it before others start.
+    of the machine taken from the parent, less what is the stage's ``own``. It runs on one device: the first process
+    makes it before others start.
     """
     chosen = [f"{key}={value}" for key, value in node["overrides"].items()]
     stage = compose([f"scale={config['scale']['name']}", *config["stages"]["overrides"], *chosen])
-    for path in ("scale", *node["inherit"], "paths", "trainer.accelerator", "traceback"):
-        value = select(config, path)
-        if value is not None:
+    OmegaConf.update(stage, "scale", config["scale"], merge=False)
+    own = {path: plain(OmegaConf.select(stage, path)) for path in node.get("own", [])}
+    inherited = {path: select(config, path) for path in (*node["inherit"], "paths", "trainer.accelerator", "traceback")}
+    for path, value in [*inherited.items(), *own.items()]:
+        if value is not None and (path in inherited or OmegaConf.select(stage, path) is not None):
             OmegaConf.update(stage, path, value, merge=False)
     return stage
 
@@ -46,7 +49,7 @@ def identify(config: dict[str, Any]) -> dict[str, str]:
     for path, node in stage_nodes(config):
         if path.split(".")[0] in config["task"]["ignores"]:
             continue
-        hashes[path] = _named(path, node["run"]) if node["run"] else _run_of(stage_config(config, node)).hash
+        hashes[path] = _named(path, node["run"], config) if node["run"] else _run_of(stage_config(config, node)).hash
     return hashes
 
 
@@ -55,10 +58,15 @@ def _run_of(cfg: DictConfig) -> Run:
     return Run(config, identify(config))
 
 
-def _named(path: str, folder: str) -> str:
+def _named(path: str, folder: str, config: dict[str, Any]) -> str:
     status = read_json(Path(folder) / "status.json")
     if not status or status.get("state") != "done":
         raise ConfigError(f"{path}.run={folder} is not the folder of a finished run.")
+    theirs = read_config(folder)
+    for key in ("dataset.name", "dataset.scale", "dataset.normalization"):
+        found, wanted = select(theirs, key), select(config, key)
+        if found != wanted:
+            raise ConfigError(f"{path}.run={folder} was trained with {key}={found}, and this run has {key}={wanted}.")
     return status["hash"]
 
 
@@ -78,7 +86,13 @@ def make(config: dict[str, Any]) -> None:
         node["run"] = str(train(stage).folder)
 
 
-def trained(run: str | None, overrides: list[str], inherit: list[str], when: dict[str, Any] | None = None) -> nn.Module:
+def trained(
+    run: str | None,
+    overrides: dict[str, Any],
+    inherit: list[str],
+    own: list[str] | None = None,
+    when: dict[str, Any] | None = None,
+) -> nn.Module:
     """Return the model of the finished run that a stage node stands for; ``when`` says who needs it.
 
     Raises:
@@ -122,6 +136,7 @@ def load_run(folder: str | Path, checkpoint: str = "best") -> nn.Module:
     if metrics is None:
         raise RunError(f"{folder} is not the folder of a finished run: it has no metrics.json.")
     model.unit = float(metrics["unit"])  # type: ignore[assignment]
+    model.run_hash = (read_json(Path(folder) / "status.json") or {}).get("hash")  # type: ignore[assignment]
     return model
 
 

@@ -108,6 +108,20 @@ def test_any_image_size(name):
     assert told.shape == (1, 1, 18, 21)
 
 
+@pytest.mark.parametrize("target", ["observed", "truth"])
+@pytest.mark.parametrize("dataset", ["model2", "model4"])
+def test_a_perfect_draw_is_consistent_with_its_lr_image(dataset, target, tmp_path):
+    """A draw of the observed image holds HR noise, one of the truth does not: both score 1."""
+    images = "scale.dataset={train: 3, validation: 3, test: 12}"
+    more = [f"dataset={dataset}", images, f"dataset.target={target}", "loader.patch=64", f"paths.outputs={tmp_path}"]
+    data = build_data(plain(compose(more)))
+    found = []
+    for batch in data.evaluation("test", torch.device("cpu")):
+        draw = batch["flux"] if target == "truth" else batch["hr"]
+        found.append(data.lr_chi_squared(draw[:, 0], batch, "test", noisy=target == "observed"))
+    assert float(torch.cat(found).mean()) == pytest.approx(1, abs=0.06)
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     return train(compose([*TINY, f"paths.outputs={tmp_path_factory.mktemp('diffusion')}"]))
@@ -131,7 +145,6 @@ def task_and_batches(run, size):
     config = read_config(run.folder)
     config["loader"]["evaluation_batch_size"] = size
     task = load_task(run.folder, config=config)
-    task.load_regressor()
     return task, list(build_data(config).evaluation("test", torch.device("cpu")))
 
 
@@ -169,6 +182,22 @@ def test_another_sampler_needs_no_training(run):
     assert found.metrics["scores"][guess]["truth/psnr"] == run.metrics["scores"][guess]["truth/psnr"]
     with pytest.raises(ConfigError, match="tells epsilon; this one tells flow"):
         evaluate(run.folder, ["task.sampler=ddim"])
+    with pytest.raises(ConfigError, match="changes nothing that a test depends on"):
+        evaluate(run.folder, ["task.prediction=epsilon"])  # the network is what it is
+
+
+def test_the_table_of_a_diffusion_is_drawn(run, tmp_path, monkeypatch):
+    """Runs, and evaluations of them, whose weights are elsewhere."""
+    from lenssr.evaluate import evaluate
+    from lenssr.results.table_figures import draw
+    from lenssr.results.tables import Cell, Row, Table
+
+    found = evaluate(run.folder, ["task.evaluations=5"])
+    rows = [Row("three", "three", {}, [run]), Row("five", "five", {}, [found])]
+    for row in rows:
+        row.parameters, row.cells = 7, {"truth/psnr": Cell(30.0, None)}
+    names = {path.name for path in draw(Table("t", "t", "c", "three", [], rows), tmp_path)}
+    assert names == {"t_grid.png", "t_cost.png", "t_spectrum.png"}
 
 
 def test_interrupted_and_resumed_gives_the_same_weights(tmp_path, monkeypatch):

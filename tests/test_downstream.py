@@ -88,6 +88,28 @@ def test_super_resolved_images_are_those_of_the_stage_and_made_once(tmp_path, ca
     assert made == {p: p.stat().st_mtime_ns for p in tmp_path.glob("datasets/*-super_resolved-*")}
 
 
+def test_the_upscaler_learns_the_same_kind_of_set_under_another_sky(outputs):
+    from lenssr.stages import stage_config
+
+    more = ["dataset=model2", "dataset.inputs=super_resolved", "dataset.observation.lr_background_rms=0.02"]
+    config = plain(compose(["model=resnet18", *TINY, *STAGE, outputs, *more]))
+    stage = plain(stage_config(config, config["task"]["upscaler"]))["dataset"]
+    assert stage["name"] == "model2" and stage["observation"]["lr_background_rms"] == 0.02
+    assert stage["source"]["classes"] == ["no_sub", "axion", "cdm"] and stage["source"]["splits"]["train"] == 9
+    assert (stage["source"]["seed"], config["dataset"]["source"]["seed"]) == (0, 1)
+    assert stage["observation"]["seed"] == 0
+
+
+def test_upscalers_without_weights_are_told_apart(tmp_path):
+    """Bilinear and bicubic interpolation differ in no weight, and their images in every pixel."""
+    found = []
+    for name in ("bilinear", "bicubic"):
+        more = ["dataset.inputs=super_resolved", f"task.upscaler.overrides.model={name}", f"paths.outputs={tmp_path}"]
+        train(compose(["model=resnet18", *TINY, "stages.overrides=['loader.patch=48']", *more]))
+    found = list(tmp_path.glob("datasets/*-super_resolved-*"))
+    assert len(found) == 2
+
+
 def test_the_stage_counts_only_where_it_is_needed(outputs):
     from lenssr.config import identity
     from lenssr.stages import identify
@@ -140,10 +162,11 @@ def test_interrupted_and_resumed_gives_the_same_weights(name, tmp_path, monkeypa
 
 REFUSED = {
     "dataset.source.classes=[no_sub,cdm]": ("no log10_axion_mass for any image", "theta_E"),
-    "dataset.source.classes=[no_sub,axion]": ("6 of 12 images have no log10_axion_mass", "dataset.source.classes"),
+    "dataset.source.classes=[no_sub,axion]": ("6 of 12 images have no log10_axion_mass", "task.data.classes=[axion]"),
     "task.targets=[theta_E]": ("theta_E is 1.28", "physics=corrected"),
     "task.targets=[theta_X]": ("no theta_X", "theta_E"),
     "task.targets=[source_x,source_y]": ("model.outputs=1", "2"),
+    "task.targets=[source_x] loader.flips=true": ("source_x would have to turn with them", "leave them off"),
     "dataset.inputs=sr": ("dataset.inputs=sr", "'super_resolved'"),
     "dataset.normalization=per_image_minmax": ("per_image_minmax", "dataset.normalization=constant"),
     "dataset.inputs=super_resolved task.upscaler.run=nowhere": ("task.upscaler.run=nowhere", "finished run"),

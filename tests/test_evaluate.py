@@ -48,6 +48,18 @@ def test_another_set_is_brought_to_the_scale_of_training(run):
     assert "amplitude: 40" in config and "blocks: 2" in config  # its own set, the run's model
 
 
+def test_what_a_network_was_trained_to_see_stays(tmp_path):
+    from conftest import TINY
+
+    overrides = ["model=rdn", *TINY_RDN, *TINY, f"paths.outputs={tmp_path}", "dataset.target=truth"]
+    trained = train(compose([*overrides, "dataset.normalization=per_image_minmax", "dataset.source.classes=[axion]"]))
+    found = evaluate(trained.folder, ["physics=corrected", "scale.dataset={train: 3, validation: 3, test: 4}",
+                                      "dataset.image_size=48"])  # fmt: skip
+    config = (found.folder / "config.yaml").read_text()
+    assert found.metrics["target"] == "truth" and "normalization: per_image_minmax" in config
+    assert set(pd.read_parquet(found.folder / "per_image.parquet")["class"]) == {"axion"}
+
+
 def test_another_split(run):
     assert evaluate(run.folder, split="validation").metrics["images"] == 3
 

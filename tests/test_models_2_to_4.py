@@ -69,12 +69,19 @@ def test_background_noise_is_lenstronomys(tmp_path):
 
 
 def test_stand_in_galaxies_are_whole_and_different():
-    found = galaxies("stand_in", 0.64, 5, 0)
-    assert found.stamps.shape == (5, 128, 128) and found.stamps.min() >= 0
+    found = galaxies("stand_in", 0.64, 3, 0)
+    assert found.stamps.shape == (9, 128, 128) and found.stamps.min() >= 0
     assert found.stamps.sum((1, 2)) == pytest.approx(1, rel=1e-4)
     assert np.abs(found.stamps[0] - found.stamps[1]).sum() > 0.2
-    again = galaxies("stand_in", 0.64, 3, 0)
-    assert np.array_equal(again.stamps, found.stamps[:3])  # more of them changes none
+
+
+def test_no_galaxy_is_in_two_splits(tmp_path):
+    made = data(
+        "model4", tmp_path, "scale.dataset={train: 90, validation: 30, test: 90}", "dataset.source.supersampling=1"
+    )
+    stamps = {split: set(images.parameters["source_stamp"]) for split, images in made.sets.items()}
+    assert not stamps["train"] & stamps["test"] and not stamps["validation"] & (stamps["train"] | stamps["test"])
+    assert len(stamps["train"]) > 40
 
 
 def test_a_lensed_stamp_without_a_lens_is_the_turned_stamp(tmp_path):
@@ -105,12 +112,15 @@ def test_galaxy10_is_read_as_the_published_simulator_does(tmp_path):
     from lenssr.errors import DataError
 
     rng = np.random.default_rng(0)
-    images = rng.integers(10, 20, (4, 256, 256, 3)).astype(np.uint8)
+    images = rng.integers(10, 20, (5, 256, 256, 3)).astype(np.uint8)
     images[:, 100:150, 100:150] += 100
     with h5py.File(tmp_path / "g.h5", "w") as file:
-        file["images"], file["ans"], file["redshift"] = images, [6, 6, 2, 6], [0.01, 0.5, 0.01, 0.015]
-    found = galaxies("galaxy10", 0.64, 10, 0, str(tmp_path / "g.h5"))
-    assert found.stamps.shape == (2, 256, 256)  # class 6 and near
+        near = [0.01, 0.5, 0.01, 0.015, 0.012]
+        file["images"], file["ans"], file["redshift"] = images, [6, 6, 2, 6, 6], near
+    found = galaxies("galaxy10", 0.64, 1, 0, str(tmp_path / "g.h5"))
+    assert found.stamps.shape == (3, 256, 256)  # class 6 and near, one for each split
+    with pytest.raises(DataError, match=r"holds 3 galaxies.*count=1"):
+        galaxies("galaxy10", 0.64, 2, 0, str(tmp_path / "g.h5"))
     assert found.stamps[0, 100:150, 100:150].sum() > 0.8  # the background is gone
     (tmp_path / "bad.h5").write_bytes(b"nothing")
     with pytest.raises(DataError, match="cannot be read"):

@@ -118,6 +118,14 @@ def test_jobs_of_one_identity_are_one_job(tmp_path):
     assert len(pool.jobs_of(sweep)) == 1  # interpolation has no seed
 
 
+def test_a_job_takes_the_devices_that_its_trainer_asks_for(tmp_path):
+    found = [
+        pool.jobs_of([overrides(tmp_path, 0, f"trainer.devices={wanted}")])[0].needs
+        for wanted in ("2", "-1", "auto", "[0,1]")
+    ]
+    assert found == [2, 0, 0, 2]  # 0: all
+
+
 def test_devices(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
     gpus = find_devices()

@@ -156,7 +156,8 @@ def test_the_cost_of_a_table_is_what_its_steps_and_images_take(outputs):
     assert cost.label == "MSE"  # the other row needs an autoencoder first
     assert (cost.steps, cost.images) == (4, 4 + 2 * 3) and cost.step > 0 and cost.image > 0
     assert cost.seconds == pytest.approx(4 * cost.step + 10 * cost.image)
-    assert f"{cost.step:.3f}" in to_markdown([cost], "x")
+    text = to_markdown([cost], "content_loss_rdn", small)
+    assert f"{cost.step:.3f}" in text and "Left out, for they need other runs first: MSE + AAE content" in text
 
 
 @pytest.mark.parametrize("name", [n for n in tables.names() if (CONFIGS / "sweep" / f"{n}.yaml").exists()])
@@ -210,5 +211,5 @@ def test_the_reports_numbers_stand_beside_ours(filled):
     text = compared([tables.build("residual_models", [filled])])
     lines = {line.split(" | ")[0].strip("| "): line for line in text.splitlines() if "PSNR" in line}
     assert "30.50" in lines["RDN"] and "differs by -0." in lines["RDN"]
-    assert "one run" in lines["bilinear"]
+    assert "agrees" in lines["bilinear"]
     assert "noise" in text and set(ORDER) <= set(tables.names())

@@ -14,7 +14,7 @@ import torch
 from conftest import ROOT, TINY, TINY_RDN, TINY_STAGE
 
 from lenssr.config import compose
-from lenssr.errors import Interrupted, RunError
+from lenssr.errors import ConfigError, Interrupted, RunError
 from lenssr.stages import load_run
 from lenssr.train import train
 
@@ -215,7 +215,7 @@ def test_ctrl_c_ends_a_sweep(cli, tiny, tmp_path, monkeypatch):
     monkeypatch.setattr("lenssr.experiment.build_trainer", with_stop)
     code, _, err = cli("-m", "model=rdn", *TINY_RDN, *tiny, "seed=0,1")
     assert code == 130 and "repeat the command" in err
-    assert len(list(tmp_path.glob("outputs/runs/*"))) == 1
+    assert len(list(tmp_path.glob("outputs/runs/rdn-*"))) == 1
 
 
 def test_two_devices_share_a_batch(tmp_path):
@@ -240,3 +240,18 @@ def test_two_devices_share_a_batch(tmp_path):
 def test_a_loss_that_is_no_number_stops_the_run(tiny):
     with pytest.raises(RunError, match=r"lower optimizer\.lr"):
         run("model=rdn", *TINY_RDN, *tiny, "optimizer.lr=1e30", "trainer.log_every_n_steps=1", "trainer.max_steps=20")
+
+
+def test_averaged_weights_of_a_network_with_batch_norm(tmp_path):
+    """Batch norm counts its batches in integers, which cannot be averaged."""
+    from conftest import TINY_LABELS
+
+    result = run("model=resnet18", "callbacks=ema", *TINY_LABELS, f"paths.outputs={tmp_path}")
+    counted = [v for k, v in weights(result.folder).items() if k.endswith("num_batches_tracked")]
+    assert counted and all(int(value) == 4 for value in counted)
+
+
+def test_equivariant_layers_are_not_averaged(tiny):
+    small = ["model=equivariant_fsrcnn", "model.lifted=2", "model.expanded=4", "model.mappings=1"]
+    with pytest.raises(ConfigError, match="callbacks=default"):
+        run(*small, "callbacks=ema", *tiny)

@@ -96,7 +96,7 @@ def _validation_seconds(task: Task, trainer: pl.Trainer) -> float:
     task.eval()
     start = time.perf_counter()
     with torch.no_grad(), trainer.precision_plugin.forward_context():
-        task.predict(batch)
+        task.validate(batch)
     if task.device.type == "cuda":
         torch.cuda.synchronize()
     seconds = time.perf_counter() - start

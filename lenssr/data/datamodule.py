@@ -22,6 +22,18 @@ from lenssr.errors import ConfigError
 __all__ = ["LensDataModule", "Loader"]
 
 
+# labels that mirrors and turns of the image leave as they are
+_INVARIANT = (
+    "class",
+    "log10_axion_mass",
+    "theta_E",
+    "source_radius",
+    "source_index",
+    "source_amplitude",
+    "source_flux",
+)
+
+
 @dataclass(frozen=True)
 class Loader:
     """How samples are fed; the fields of ``configs/loader``, and the run's seed and length."""
@@ -101,6 +113,13 @@ class LensDataModule(pl.LightningDataModule):
                 f"dataset.normalization={self.normalization} brings every image to a scale of its own; networks that "
                 "tell labels need dataset.normalization=constant."
             )
+        turned = self.loader.flips or self.loader.rotations
+        fixed = [name for name in self.labels if name not in _INVARIANT]
+        if turned and fixed:
+            raise ConfigError(
+                f"loader.flips and loader.rotations turn the images, and {fixed[0]} would have to turn with them; "
+                "leave them off for this target."
+            )
         for key, otherwise in {"target": "observed", **({"inputs": "hr"} if self.labels else {})}.items():
             if getattr(self, key) == "truth" and not self.source.noise_free:
                 raise ConfigError(
@@ -139,25 +158,32 @@ class LensDataModule(pl.LightningDataModule):
         """Return the labels of a split, float32 (N, labels)."""
         return labels_of(self.sets[split].parameters, self.labels, self.source.classes)
 
-    def lr_chi_squared(self, images: torch.Tensor, batch: Batch, split: str) -> torch.Tensor | None:
+    def lr_chi_squared(
+        self, images: torch.Tensor, batch: Batch, split: str, noisy: bool = False
+    ) -> torch.Tensor | None:
         """Return the reduced chi-squared of a batch's LR images about those that ``images`` would give.
 
         Args:
             images: (B, H, W), in the set's unit.
             batch: of a split in order, whole images.
             split: its name.
+            noisy: whether the images hold noise like the HR images', as draws of those do.
 
         Returns:
-            One number an image (B,); None where the set does not know its noise, or where the HR camera clips negative
-            counts, so that an image is no flux.
+            One number an image (B,), 1 for an image that the LR image may well be of; None where the set does not know
+            its noise.
         """
-        if "flux" not in batch or (batch["flux"] - batch["truth"]).abs().max() > 1e-3 * batch["truth"].max():
+        if "flux" not in batch:
             return None
         index = batch["index"]
         address = Address(index, 0, (self.observation.seed, SPLITS[split]))
         time = torch.from_numpy(self.sets[split].exposure_time.copy()).to(index.device)[index]
+        noise = batch["variance"][:, 0] * self.unit**2 if noisy else None
         scene = batch["flux"][:, 0] * self.unit
-        mean, variance = self.observation.expect_lr(images * self.unit, scene, time, address)
+        found = self.observation.expect_lr(images * self.unit, scene, time, address, noise)
+        if found is None:
+            return None
+        mean, variance = found
         return ((batch["lr"][:, 0] * self.unit - mean).square() / variance).mean(dim=(-2, -1))
 
     @cached_property

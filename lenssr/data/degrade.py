@@ -19,19 +19,21 @@ _HR, _LR, _STRENGTH = 0, 1, 2  # streams of random numbers; never renumber
 _REACH = 3.0  # standard deviations to which a kernel extends
 
 
-def blurred(images: Tensor, sigma: Tensor, longest: float) -> Tensor:
+def blurred(images: Tensor, sigma: Tensor, longest: float, squared: bool = False) -> Tensor:
     """Convolve each image (B, H, W) with a Gaussian of its own, repeating the edge pixels.
 
     Args:
         images: to be blurred.
         sigma: standard deviations in pixels (B,); a kernel ends at round(3 sigma), as the published one.
         longest: the largest sigma that may come.
+        squared: use the kernel's square, which is how the blur acts on the variance of white noise.
     """
     reach = round(_REACH * longest)
     offset = torch.arange(-reach, reach + 1, device=images.device, dtype=images.dtype)
     width = sigma.view(-1, 1)
     kernel = torch.exp(-0.5 * (offset / width).square()) * (offset.abs() <= (_REACH * width).round())
     kernel = kernel / kernel.sum(1, keepdim=True)
+    kernel = kernel.square() if squared else kernel
     batch = images.unsqueeze(0)  # one channel an image: each has its own kernel
     for dim, pad in ((3, (reach, reach, 0, 0)), (2, (0, 0, reach, reach))):
         shape = (-1, 1, 1, len(offset)) if dim == 3 else (-1, 1, len(offset), 1)
@@ -85,18 +87,30 @@ class BlurredExposure:
         (low, high), (least, most) = self.blur, self.noise
         return low + (high - low) * uniform(first), least + (most - least) * uniform(second)
 
-    def expect_lr(self, images: Tensor, scene: Tensor, time: Tensor, address: Address) -> tuple[Tensor, Tensor]:
-        """Return what the LR image of ``images`` (B, H, W) would be without noise, and the variance of its pixels.
+    def expect_lr(
+        self, images: Tensor, scene: Tensor, time: Tensor, address: Address, noise: Tensor | None = None
+    ) -> tuple[Tensor, Tensor] | None:
+        """Return what the LR image of ``images`` (B, H, W) would be on average, and the variance of its pixels.
 
         Args:
             images: a guess at the noise-free flux.
             scene: the flux that was observed, whose peak the noise is a fraction of.
             time: exposure times (B,); of no influence here.
             address: of the samples.
+            noise: variance of white noise that ``images`` hold; None for none.
+
+        Returns:
+            None where the LR image was cut, so that its noise is no longer Gaussian.
         """
-        sigma, noise = self.strengths(address)
+        if self.clip:
+            return None
+        sigma, strength = self.strengths(address)
         mean = bin_sum(blurred(images, sigma, self.blur[1]), self.scale) / self.scale**2
-        return mean, (noise.view(-1, 1, 1) * scene.amax(dim=(-2, -1), keepdim=True)).square()
+        variance = (strength.view(-1, 1, 1) * scene.amax(dim=(-2, -1), keepdim=True)).square()
+        if noise is not None:
+            spread = blurred(noise, sigma, self.blur[1], squared=True)
+            variance = variance + bin_sum(spread, self.scale) / self.scale**4
+        return mean, variance
 
     def __call__(self, images: Tensor, time: Tensor, unit: float, window: Window, address: Address) -> Observed:
         """Observe noise-free flux (B, size, size), exposed for ``time`` (B,).
@@ -112,12 +126,10 @@ class BlurredExposure:
         where = (address.index.view(-1, 1, 1), address.epoch)
         hr = self.hr.expose(images, time.view(-1, 1, 1), (window.pixels(), *where, _HR), address.key)
         truth, variance = self.hr.moments(images, time.view(-1, 1, 1))
-        mean, spread = self.expect_lr(images, images, time, address)
+        sigma, strength = self.strengths(address)
+        top = images.amax(dim=(-2, -1), keepdim=True)
+        mean = bin_sum(blurred(images, sigma, self.blur[1]), self.scale) / self.scale**2
         word, *_ = philox((window.pixels(self.scale), *where, _LR), address.key)
-        noise = spread.sqrt() * normal(word)
-        if self.clip:
-            top = images.amax(dim=(-2, -1), keepdim=True)
-            lr = ((2 * mean + noise) / top - 1).clamp(0, 1) * top
-        else:
-            lr = mean + noise
+        noise = strength.view(-1, 1, 1) * top * normal(word)
+        lr = ((2 * mean + noise) / top - 1).clamp(0, 1) * top if self.clip else mean + noise
         return Observed(lr, hr, truth, variance, images)

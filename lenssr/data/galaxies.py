@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lenssr.data.parameters import SPLITS
 from lenssr.errors import ConfigError, DataError
 
 __all__ = ["Galaxies", "galaxies"]
@@ -26,7 +27,8 @@ class Galaxies:
     """Stamps of galaxies.
 
     Attributes:
-        stamps: float32 (S, H, H), each with a sum of one, seen face to face as image[row = y, column = x].
+        stamps: float32 (S, H, H), each with a sum of one, as image[row = y, column = x]; those of the training split
+            first, then validation's, then the test's, as many each.
         width: of a stamp, in arcsec.
     """
 
@@ -40,7 +42,7 @@ def galaxies(kind: str, width: float, count: int, seed: int, path: str | None = 
     Args:
         kind: ``stand_in`` or ``galaxy10``.
         width: of a stamp, in arcsec; the published one is 256 px of 0.0025 arcsec.
-        count: how many.
+        count: how many for each split; no galaxy is in two of them.
         seed: of the stand-ins.
         path: of ``Galaxy10_DECals.h5``.
 
@@ -48,10 +50,11 @@ def galaxies(kind: str, width: float, count: int, seed: int, path: str | None = 
         ConfigError: the kind is unknown or its file is not there.
         DataError: the file is not Galaxy10.
     """
+    total = len(SPLITS) * count
     if kind == "stand_in":
-        stamps = np.stack([_stand_in(np.random.default_rng([seed, number])) for number in range(count)])
+        stamps = np.stack([_stand_in(np.random.default_rng([seed, number])) for number in range(total)])
     elif kind == "galaxy10":
-        stamps = _galaxy10(path, count)
+        stamps = _galaxy10(path, total)
     else:
         raise ConfigError(f"dataset.source.galaxies.kind={kind} is neither 'stand_in' nor 'galaxy10'.")
     stamps = np.clip(stamps, 0, None)
@@ -96,7 +99,10 @@ def _galaxy10(path: str | None, count: int) -> NDArray[np.float64]:
             images = file["images"][chosen].astype(float).mean(-1)
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise DataError(f"{path} cannot be read as Galaxy10_DECals.h5: {error}") from error
-    if len(images) == 0:
-        raise DataError(f"{path} holds no galaxy of class 6 with a redshift below 0.02.")
+    if len(images) < count:
+        raise DataError(
+            f"{path} holds {len(images)} galaxies of class 6 with a redshift below 0.02; with "
+            f"dataset.source.galaxies.count={len(images) // len(SPLITS)} every split has its own."
+        )
     background: Any = np.median(images[:, :50, :50], axis=(1, 2), keepdims=True)
     return images - background

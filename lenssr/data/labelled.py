@@ -44,7 +44,7 @@ def labels_of(parameters: pd.DataFrame, names: list[str], classes: list[str]) ->
         if lacking:
             raise ConfigError(
                 f"task.targets: {lacking} of {len(values)} images have no {name}; leave those classes out, as in "
-                "dataset.source.classes=[axion], or choose another target."
+                "task.data.classes=[axion], or choose another target."
             )
         columns.append(values)
     return torch.from_numpy(np.stack(columns, axis=1))
@@ -127,10 +127,10 @@ def render(
 
 
 def _fingerprint(model: nn.Module | None) -> str | None:
-    """Return what tells two networks apart: architecture and weights."""
+    """Return what tells two networks apart: their runs and their weights."""
     if model is None:
         return None
-    digest = hashlib.sha256(f"{model!r} {model.unit}".encode())
+    digest = hashlib.sha256(f"{model.run_hash} {model.unit}".encode())
     for name, value in model.state_dict().items():
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())

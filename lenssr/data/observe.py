@@ -106,18 +106,28 @@ class TwoExposures:
         truth, variance = self.hr.moments(images, time)
         return Observed(lr / self.scale**2, hr, truth, variance, images)
 
-    def expect_lr(self, images: Tensor, scene: Tensor, time: Tensor, address: Address) -> tuple[Tensor, Tensor]:
-        """Return what the LR image of ``images`` (B, H, W) would be without noise, and the variance of its pixels.
+    def expect_lr(
+        self, images: Tensor, scene: Tensor, time: Tensor, address: Address, noise: Tensor | None = None
+    ) -> tuple[Tensor, Tensor] | None:
+        """Return what the LR image of ``images`` (B, H, W) would be on average, and the variance of its pixels.
 
         Args:
             images: a guess at the noise-free flux.
             scene: the flux that was observed, whose noise it is.
             time: exposure times (B,).
             address: of the samples; of no influence here.
+            noise: variance of white noise that ``images`` hold; None for none.
+
+        Returns:
+            None where the cameras clip negative counts, so that an image is no flux.
         """
+        if self.lr.clip:
+            return None
         time, area = time.view(-1, 1, 1), self.scale**2
         mean, _ = self.lr.moments(bin_sum(images, self.scale), time)
         _, variance = self.lr.moments(bin_sum(scene, self.scale), time)
+        if noise is not None:
+            variance = variance + bin_sum(noise, self.scale)
         return mean / area, variance / area**2
 
 

@@ -115,7 +115,7 @@ class Scene:
             them to lenstronomy; at redshift 1 every deflection shrinks by 0.634. Applies to ``distances: luminosity``
             alone: the physical radii are those of the source's own redshift.
         flux: total flux of the source, per unit time; None: the amplitude decides.
-        galaxies: number of stamps to choose the source from; 0: a Sersic profile.
+        galaxies: number of stamps that each split chooses its sources from, and no other; 0: a Sersic profile.
     """
 
     two_planes: bool = False
@@ -144,12 +144,14 @@ def sample(
         rng = np.random.Generator(np.random.Philox(key=key, counter=np.array([0, 0, 0, index], dtype=np.uint64)))
         name = classes[index % len(classes)]
         row = _one(physics, exposure_time, name, rng)
-        _stage(row, scene or Scene(), physics["cosmology"], rng)
+        _stage(row, scene or Scene(), physics["cosmology"], SPLITS[split], rng)
         rows.append({"index": index, "class": name, **row})
     return pd.DataFrame(rows)
 
 
-def _stage(row: dict[str, Any], scene: Scene, cosmology: Mapping[str, Any], rng: np.random.Generator) -> None:
+def _stage(
+    row: dict[str, Any], scene: Scene, cosmology: Mapping[str, Any], split: int, rng: np.random.Generator
+) -> None:
     """Apply a scene to a row, in place; what it draws comes after everything else."""
     if scene.two_planes and cosmology["distances"] == "luminosity":
         factor = _two_plane_factor(_Cosmology(**cosmology))
@@ -160,7 +162,7 @@ def _stage(row: dict[str, Any], scene: Scene, cosmology: Mapping[str, Any], rng:
         row["source_flux"] = scene.flux
         row["source_amplitude"] = scene.flux / _sersic_flux(row["source_radius"], row["source_index"])
     if scene.galaxies:
-        row["source_stamp"] = float(rng.integers(scene.galaxies))
+        row["source_stamp"] = float(split * scene.galaxies + rng.integers(scene.galaxies))
         row["source_angle"] = float(rng.uniform(-np.pi, np.pi))
 
 

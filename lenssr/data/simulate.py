@@ -90,10 +90,12 @@ class SimulatedSource:
         seed: of the sky.
         physics: lens, source and substructure distributions (``configs/physics``).
         folder: where sets are kept.
-        changes: nodes of ``physics`` that this set replaces in part, as ``{macro: {theta_E: 1.5}}``.
+        changes: nodes of ``physics`` that this set replaces in part, as ``{macro: {theta_E: 1.5}}``; of the published
+            physics, which has one lens for all, alone.
         two_planes: see :class:`lenssr.data.parameters.Scene`.
         flux: total flux of the source; None: its amplitude decides.
         galaxies: arguments of :func:`lenssr.data.galaxies.galaxies`; None: Sersic profiles.
+        supersampling: rays along a side of a pixel; None: as many as the physics says.
     """
 
     noise_free = True
@@ -115,6 +117,7 @@ class SimulatedSource:
         two_planes: bool = False,
         flux: float | None = None,
         galaxies: dict[str, Any] | None = None,
+        supersampling: int | None = None,
     ) -> None:
         if set(splits) != set(SPLITS):
             raise ConfigError(f"dataset.source.splits names {sorted(splits)}; it must name {sorted(SPLITS)}.")
@@ -123,9 +126,11 @@ class SimulatedSource:
                 raise ConfigError(f"dataset.source.splits.{split}={count} leaves that split empty; give it 1 or more.")
         if not classes:
             raise ConfigError("dataset.source.classes is empty; name at least one of no_sub, axion, cdm.")
-        self.instrument = Instrument(image_size, pixel_scale, psf_fwhm, psf_truncation, int(physics["supersampling"]))
+        rays = int(supersampling or physics["supersampling"])
+        self.instrument = Instrument(image_size, pixel_scale, psf_fwhm, psf_truncation, rays)
         self.name, self.exposure_time, self.classes = name, exposure_time, classes
-        physics = {**physics, **{key: {**physics[key], **change} for key, change in (changes or {}).items()}}
+        if changes and physics["cosmology"]["distances"] == "luminosity":
+            physics = {**physics, **{key: {**physics[key], **change} for key, change in changes.items()}}
         self.splits, self.seed, self.physics = splits, seed, physics
         self.scene = Scene(two_planes, flux, int(galaxies["count"]) if galaxies else 0)
         self._galaxies = galaxies
@@ -143,7 +148,7 @@ class SimulatedSource:
             "physics": {key: value for key, value in physics.items() if key != "detector"},
         }
         if self.scene != Scene():  # the sets of plain scenes keep the names that they had before there were others
-            self.config |= {"two_planes": two_planes, "flux": flux, "galaxies": galaxies}
+            self.config |= {"two_planes": two_planes, "flux": flux, "galaxies": galaxies, "supersampling": rays}
         digest = hashlib.sha256(json.dumps([FORMAT, self.config], sort_keys=True).encode()).hexdigest()
         self.path = Path(folder) / f"{name}-{physics['name']}-{digest[:8]}"
 

@@ -40,7 +40,7 @@ class Job:
     Attributes:
         overrides: of its command line.
         run: its folder.
-        needs: devices.
+        needs: devices; 0 for all.
         state: ``waiting``, ``running``, ``found`` (finished before), ``done`` or ``failed``.
         console: what it printed.
     """
@@ -72,9 +72,15 @@ def jobs_of(job_overrides: Sequence[Sequence[str]]) -> list[Job]:
     for overrides in job_overrides:
         config = plain(compose(list(overrides)))
         run = Run(config, identify(config))
-        wanted = config["trainer"]["devices"]
-        jobs.setdefault(run.hash, Job(list(overrides), run, wanted if isinstance(wanted, int) else 0))
+        jobs.setdefault(run.hash, Job(list(overrides), run, _needs(config["trainer"]["devices"])))
     return list(jobs.values())
+
+
+def _needs(wanted: Any) -> int:
+    """Return how many devices a job takes; 0 for all of them, as Lightning's -1 and "auto"."""
+    if isinstance(wanted, list):
+        return len(wanted)
+    return max(0, wanted) if isinstance(wanted, int) else 0
 
 
 def plan(jobs: Sequence[Job], devices: Sequence[Device]) -> None:

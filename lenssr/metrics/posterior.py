@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["PosteriorEvaluation", "evaluate_posterior"]
 
 _DEFINITIONS = (
-    "crps (fair) and spread in units of the HR image's range; coverage of the draws' 50, 68 and 95 % prediction "
-    "intervals (Student's t); spread_skill: rms spread over rms error of the mean, 1 if honest; consistency: reduced "
-    "chi-squared of the LR image about a degraded draw; all against dataset.target"
+    "crps (fair), spread and error (rms, of the mean) in units of the HR image's range; coverage of the draws' 50, 68 "
+    "and 95 % prediction intervals (Student's t); spread_skill: rms spread over rms error, 1 if honest; consistency: "
+    "reduced chi-squared of the LR image about a degraded draw, 1 if it may be of that scene; all against "
+    "dataset.target"
 )
 
 
@@ -43,6 +44,17 @@ class PosteriorEvaluation(Evaluation):
     draws: int = 0
     ranks: np.ndarray = field(default_factory=lambda: np.zeros(0))
     frames: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0)))
+
+    def summary(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Return the scores; the ratio of spread and error is taken once, of their means over all images.
+
+        (1 + 1/K) var should equal the squared error of the mean (Fortin et al. 2014, doi:10.1175/JHM-D-14-0008.1).
+        """
+        table = super().summary()
+        spread, error = (self.per_image[f"prediction/ensemble/{name}"] for name in ("spread", "error"))
+        ratio = float(np.sqrt((spread**2).mean() * (1 + 1 / self.draws) / (error**2).mean()))
+        table["prediction"]["ensemble/spread_skill"] = {"mean": ratio, "std": 0.0}
+        return table
 
 
 def evaluate_posterior(
@@ -92,7 +104,9 @@ def evaluate_posterior(
                     found = image_scores(image[:, 0], batch, images.pixel_scale)
                     found["ensemble/crps"] = crps(draws if who == "prediction" else image, batch["target"][:, 0])
                     found["ensemble/crps"] = found["ensemble/crps"] / _range(batch)
-                    chi = data.lr_chi_squared(draws[:, 0] if who == "prediction" else image[:, 0], batch, split)
+                    one = draws[:, 0] if who == "prediction" else image[:, 0]
+                    drawn = who in ("prediction", "sample") and data.target == "observed"
+                    chi = data.lr_chi_squared(one, batch, split, noisy=drawn)
                     if chi is not None:
                         found["ensemble/consistency"] = chi
                     columns.update({f"{who}/{name}": value.cpu().numpy() for name, value in found.items()})
@@ -127,13 +141,10 @@ def _range(batch: Batch) -> Tensor:
 
 
 def _calibration(draws: Tensor, batch: Batch) -> dict[str, Tensor]:
-    count, target = draws.shape[1], batch["target"][:, 0]
-    error = (draws.mean(1) - target).square().mean(dim=(-2, -1))
-    spread = draws.var(1).mean(dim=(-2, -1))
+    target, span = batch["target"][:, 0], _range(batch)
     return {
-        "ensemble/spread": spread.sqrt() / _range(batch),
-        # (1 + 1/K) var should equal the squared error of the mean (Fortin et al. 2014, doi:10.1175/JHM-D-14-0008.1)
-        "ensemble/spread_skill": (spread * (1 + 1 / count) / error).sqrt(),
+        "ensemble/spread": draws.var(1).mean(dim=(-2, -1)).sqrt() / span,
+        "ensemble/error": (draws.mean(1) - target).square().mean(dim=(-2, -1)).sqrt() / span,
         **{f"ensemble/coverage{100 * level:.0f}": coverage(draws, target, level) for level in LEVELS},
     }
 

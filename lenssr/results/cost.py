@@ -50,7 +50,7 @@ def estimate(name: str, overrides: Sequence[str] = (), batch: int | None = None)
         overrides: shared by every row, as ``scale=report``.
         batch: images in a timed step, from which a whole batch is inferred in proportion; None: the whole batch.
 
-    Rows that need another run first (a content loss) are left out.
+    Rows that need another run first (a content loss), or test another row's run, are left out.
     """
     rows = [(label, config) for label, config in configurations(name, overrides) if not any(stage_nodes(config))]
     costs = []
@@ -104,8 +104,9 @@ def _seconds(work: Callable[[], None]) -> float:
     return min(once() for _ in range(_REPEATS))
 
 
-def to_markdown(costs: Sequence[Cost], title: str) -> str:
-    """Return the costs as a Markdown table, with their sum."""
+def to_markdown(costs: Sequence[Cost], name: str, overrides: Sequence[str] = ()) -> str:
+    """Return the costs as a Markdown table, with their sum, and what is left out."""
+    title = f"{name}: cost of one seed"
     lines = [f"## {title}", "", "| | s / step | steps | s / image | images | hours |", "|---|---:|---:|---:|---:|---:|"]
     for cost in costs:
         cells = (f"{cost.step:.3f}", f"{cost.steps:,}", f"{cost.image:.4f}", f"{cost.images:,}")
@@ -116,4 +117,8 @@ def to_markdown(costs: Sequence[Cost], title: str) -> str:
         f"One seed each. Measured: seconds a step and an image, least of {_REPEATS} after one to warm up; the rest is "
         "multiplied. Simulating and scoring are not in it."
     )
+    timed = {cost.label for cost in costs}
+    rest = [label for label, _ in configurations(name, overrides, evaluations=True) if label not in timed]
+    if rest:
+        lines += ["", f"Left out, for they need other runs first: {'; '.join(rest)}."]
     return "\n".join(lines) + "\n"

@@ -15,8 +15,8 @@ __all__ = ["to_html", "to_latex", "to_markdown"]
 LEGEND = (
     "mean ± standard deviation over seeds. Bold: better than every other row, by a Wilcoxon signed-rank test over the "
     "test images (scores averaged over seeds first, Holm-corrected, 5 %) and by more than the seeds' spread, which "
-    "needs two seeds; ≈: tied with the best; ↑ ↓: better, worse than the baseline by the same rule; in brackets: the "
-    "2023 report."
+    "needs two seeds; ≈: tied with the best; ↑ ↓: better, worse than the baseline by the same rule. Where a number is "
+    "right, as 1, an image's distance from it is compared. In brackets: the 2023 report."
 )
 CAPTIONS = {
     "grid": "One lens through every model, and what differs from the noise-free image",

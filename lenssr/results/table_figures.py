@@ -64,7 +64,10 @@ def _prediction(result: RunResult, index: int) -> tuple[np.ndarray, dict[str, np
     from lenssr.build import build_data
     from lenssr.stages import load_task, read_config
 
-    data, task = build_data(read_config(result.folder)), load_task(result.folder)
+    config = read_config(result.folder)
+    # the weights of an evaluation are those of its run
+    run = result.folder if (result.folder / "status.json").exists() else result.folder.parents[1]
+    data, task = build_data(config), load_task(run, config=config)
     cpu = torch.device("cpu")
     task.to(cpu)
     for batch in data.evaluation("test", cpu):

@@ -169,11 +169,14 @@ def build(name: str, overrides: Sequence[str] = ()) -> Table:
     return table
 
 
-def configurations(name: str, overrides: Sequence[str] = ()) -> list[tuple[str, dict[str, Any]]]:
-    """Return (label, plain configuration of the first seed) of every row."""
+def configurations(
+    name: str, overrides: Sequence[str] = (), evaluations: bool = False
+) -> list[tuple[str, dict[str, Any]]]:
+    """Return (label, plain configuration of the first seed) of every row that trains, and of the others if asked."""
     table = _definition(name)
     chosen = [*overrides, *table["overrides"], f"seed={table['seeds'][0]}"]
-    return [(row["label"], plain(compose([*chosen, *row["overrides"]]))) for row in table["rows"].values()]
+    rows = [row for row in table["rows"].values() if evaluations or not row.get("evaluate")]
+    return [(row["label"], plain(compose([*chosen, *row["overrides"]]))) for row in rows]
 
 
 def _row(

@@ -7,26 +7,29 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lenssr.errors import LensSRError
+from lenssr.errors import LensSRError, RunError
 from lenssr.files import write_text
 from lenssr.progress import say
 
 if TYPE_CHECKING:
     from lenssr.results.tables import Gap
 
-__all__ = ["fill", "main", "write", "write_costs"]
+__all__ = ["end_with", "fill", "main", "write", "write_costs"]
 
 
-def fill(chosen: list[str], overrides: list[str]) -> None:
+def fill(chosen: list[str], overrides: list[str]) -> list[str]:
     """Run what the tables miss, side by side on this machine's devices, then what finished runs are asked again.
 
     Args:
         chosen: tables; none means all.
         overrides: shared by every cell.
 
-    Raises:
-        RunError: some runs failed; the others are done.
+    Returns:
+        What failed, in a message each; the rest is done.
     """
+    import torch
+
+    from lenssr.errors import Interrupted
     from lenssr.evaluate import evaluate
     from lenssr.launchers.pool import Pool, find_devices, jobs_of
     from lenssr.results.tables import build, names
@@ -35,14 +38,24 @@ def fill(chosen: list[str], overrides: list[str]) -> None:
         found = [gap for name in chosen or names() for gap in build(name, overrides).gaps]
         return [gap for gap in found if (gap.run is not None) is evaluations]
 
-    runs = gaps(evaluations=False)
+    failures, runs, devices = [], gaps(evaluations=False), find_devices()
     if runs:
         jobs = jobs_of([gap.overrides for gap in runs])
-        Pool(find_devices(), jobs[0].run.folder.parents[1] / "sweeps").run(jobs)
+        try:
+            Pool(devices, jobs[0].run.folder.parents[1] / "sweeps").run(jobs)
+        except RunError as error:
+            failures.append(str(error))
+    torch.set_num_threads(devices[0].threads)  # as the runs had, so that times can be compared
     for gap in gaps(evaluations=True):
         assert gap.run is not None
         say(gap.command)
-        evaluate(gap.run, gap.overrides)
+        try:
+            evaluate(gap.run, gap.overrides)
+        except Interrupted:
+            raise
+        except LensSRError as error:
+            failures.append(f"{gap.command}: {error}")
+    return failures
 
 
 def write(chosen: list[str], overrides: list[str], folder: Path, figures: bool = True) -> list[str]:
@@ -95,7 +108,7 @@ def write_costs(chosen: list[str], overrides: list[str], folder: Path) -> None:
     for name in chosen or names():
         costs = estimate(name, overrides, batch)
         if costs:
-            text = to_markdown(costs, f"{name}: cost of one seed")
+            text = to_markdown(costs, name, overrides)
             write_text(folder / f"{name}_cost.md", text)
             say(text)
 
@@ -114,14 +127,24 @@ def main() -> None:
     arguments = parser.parse_args()
     overrides = [word for word in arguments.words if "=" in word]
     chosen = [word for word in arguments.words if "=" not in word]
+    failures: list[str] = []
     try:
         if arguments.cost:
             return write_costs(chosen, overrides, arguments.to)
         if arguments.run:
-            fill(chosen, overrides)
+            failures = fill(chosen, overrides)
         missing = write(chosen, overrides, arguments.to, figures=not arguments.no_figures)
     except LensSRError as error:
         say(f"error: {error}")
         sys.exit(error.exit_code)
     if missing:
         say("Missing runs are filled by:\n" + "\n".join(f"  {command}" for command in missing))
+    end_with(failures)
+
+
+def end_with(failures: list[str]) -> None:
+    """Say what failed and leave with an exit code for it; do nothing where nothing did."""
+    for failure in failures:
+        say(f"error: {failure}")
+    if failures:
+        sys.exit(RunError.exit_code)

@@ -100,8 +100,10 @@ class AdversarialAutoencoder(Task):
         optimizer.step()
 
     def _discriminate(self, code: Tensor, step: int) -> Tensor:
-        address = (torch.arange(code.numel(), device=code.device), step, self.global_rank, 0)
-        prior = self.prior_std * normal(philox(address, (0, _PRIOR))[0]).view_as(code)
+        # numbered in the batch of all devices, so that their number changes no draw
+        place = torch.arange(len(code), device=code.device) * self._world_size() + self.global_rank
+        number = place.view(-1, 1) * code.shape[1] + torch.arange(code.shape[1], device=code.device)
+        prior = self.prior_std * normal(philox((number, step, 0, 0), (0, _PRIOR))[0])
         return self._judge(self.model.judge(prior), real=True) + self._judge(self.model.judge(code), real=False)
 
     @staticmethod

@@ -39,6 +39,7 @@ class Task(pl.LightningModule):
     monitor = "validation/psnr"
     mode = "max"
     references: tuple[str, ...] = ()
+    test_settings: tuple[str, ...] = ()  # arguments that change the test alone, not the training
 
     def __init__(
         self,
@@ -92,15 +93,22 @@ class Task(pl.LightningModule):
         """Log scalars of a training step."""
         self.log_dict({f"train/{name}": value.detach() for name, value in terms.items()})
 
-    def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """Log the PSNR that chooses the checkpoint: against what is learnt, on the report's scale."""
+    def validate(self, batch: Batch) -> dict[str, Tensor]:
+        """Return what validation measures: the PSNR against what is learnt, on the report's scale, and its like."""
         truth = batch["truth"][:, 0] if "truth" in batch else None
         found = scores(self.predict(batch)[:, 0], batch["hr"][:, 0], truth, only=("psnr",))
         learnt = "report" if batch["target"] is batch["hr"] or truth is None else "truth"
-        count = len(batch["hr"])
-        logged = {f"validation/{name}": value.mean().float() for name, value in found.items()}
-        logged["validation/psnr"] = found[f"{learnt}/psnr"].mean().float()
-        self.log_dict(logged, batch_size=count, sync_dist=True, on_epoch=True)
+        values = {name: value.mean().float() for name, value in found.items()}
+        return {**values, "psnr": found[f"{learnt}/psnr"].mean().float()}
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        """Log what validation measures; ``monitor`` names what chooses the checkpoint."""
+        logged = {f"validation/{name}": value for name, value in self.validate(batch).items()}
+        self.log_dict(logged, batch_size=len(batch["index"]), sync_dist=True, on_epoch=True)
+
+    def _world_size(self) -> int:
+        """Processes that share a batch; one outside a trainer."""
+        return self._trainer.world_size if self._trainer else 1
 
     def configure_optimizers(self) -> Any:
         """Return the optimizer and its schedule."""

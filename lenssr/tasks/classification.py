@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lenssr.data import LensDataModule
 from lenssr.data.batches import Batch
+from lenssr.errors import ConfigError
 from lenssr.metrics.labels import LabelEvaluation, evaluate_classes
 from lenssr.tasks.regression import Regression
 
@@ -34,7 +35,16 @@ class Classification(Regression):
         return len(self.classes)
 
     def prepare(self, data: LensDataModule) -> None:
-        """Leave the scores as they are: they have no unit."""
+        """Leave the scores as they are, for they have no unit; see that the set has the classes that are told.
+
+        Raises:
+            ConfigError: it has others, or another order.
+        """
+        if list(data.source.classes) != self.classes:
+            raise ConfigError(
+                f"dataset.source.classes={data.source.classes} where this task tells {self.classes}; set "
+                "task.data.classes, and leave dataset.source.classes alone."
+            )
 
     def objective(self, batch: Batch) -> dict[str, Tensor]:
         """Return the cross-entropy."""

@@ -14,7 +14,6 @@ from lenssr.data.batches import Batch
 from lenssr.data.random import normal, philox, uniform
 from lenssr.errors import ConfigError
 from lenssr.metrics.posterior import PosteriorEvaluation, evaluate_posterior
-from lenssr.models.unet import enlarged
 from lenssr.sampling import SAMPLERS, STEPS, alphas, evaluations_of, integrate, scheduler
 from lenssr.tasks.base import Task
 
@@ -49,7 +48,7 @@ class Diffusion(Task):
 
     monitor = "validation/loss"
     mode = "min"
-    references = ("bilinear", "ceiling")
+    test_settings = ("sampler", "evaluations", "draws")
 
     def __init__(
         self,
@@ -82,38 +81,27 @@ class Diffusion(Task):
         """Scale of what is learnt; kept with the network's weights, which mean nothing without it."""
         return cast(Tensor, self.model.sigma)
 
-    def load_regressor(self) -> None:
-        """Load the regression network, frozen."""
-        if self.residual and not self._regressor:
-            self._regressor = [self._load().eval().requires_grad_(False)]
-
     def prepare(self, data: LensDataModule) -> None:
-        """Load the regression network and measure the scale of what it leaves."""
-        self.load_regressor()
+        """Measure the scale of what is learnt: the rms over the first training patches, some 256 of them."""
         if not self.residual:
             self.sigma.fill_(0.5)
             return
-        loader, seen, squares = data.train_dataloader(), 0, 0.0
-        step = 0
+        loader, seen, squares, step = data.train_dataloader(), 0, 0.0, 0
         while seen < min(_PROBED, len(data.sets["train"])):
             batch = loader.batch(step)
-            squares += float((batch["target"] - self.guess(batch["lr"])).square().mean(dim=(1, 2, 3)).sum())
+            squares += float((batch["target"] - self.guess(batch)).square().mean(dim=(1, 2, 3)).sum())
             seen, step = seen + len(batch["index"]), step + 1
         self.sigma.fill_((squares / seen) ** 0.5)
 
     @torch.no_grad()
-    def guess(self, lr: Tensor) -> Tensor:
+    def guess(self, batch: Batch) -> Tensor:
         """Return what the draws are centred on, (B, 1, H, W)."""
         if not self.residual:
-            return torch.full_like(enlarged(lr, lr), 0.5)
+            return torch.full_like(batch["target"], 0.5)
+        if not self._regressor:
+            self._regressor = [self._load().eval().requires_grad_(False)]
+        lr = batch["lr"]
         return self._regressor[0].to(lr.device)(lr).float()
-
-    def _shaped(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return the guess and the scaled difference that is learnt."""
-        guess = self.guess(batch["lr"])
-        if not self.residual:
-            guess = torch.full_like(batch["target"], 0.5)
-        return guess, (batch["target"] - guess) / self.sigma
 
     def _noised(self, x: Tensor, time: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return noisy images, their times, and what the network shall tell of them."""
@@ -126,7 +114,8 @@ class Diffusion(Task):
 
     def _error(self, batch: Batch, address: tuple[Any, Any, Any, Any], key: int) -> Tensor:
         """Return the squared error of what the network tells, (B,)."""
-        guess, x = self._shaped(batch)
+        guess = self.guess(batch)
+        x = (batch["target"] - guess) / self.sigma
         noise_word, time_word, *_ = philox(address, (self.draw_seed, key))
         noise = normal(noise_word).view_as(x)
         time = uniform(time_word.view(len(x), -1)[:, 0])
@@ -136,27 +125,31 @@ class Diffusion(Task):
 
     def objective(self, batch: Batch) -> dict[str, Tensor]:
         """Return the mean squared error of velocity or noise at random times."""
-        pixels = torch.arange(batch["target"].numel(), device=batch["target"].device)
-        return {"loss": self._error(batch, (pixels, self.global_step, self.global_rank, 0), _TRAIN).mean()}
+        pixels, count = self._pixels(batch), len(batch["index"])
+        # the sample's place in the batch of all devices, so that their number changes no noise
+        place = torch.arange(count, device=pixels.device).view(-1, 1) * self._world_size() + self.global_rank
+        return {"loss": self._error(batch, (pixels, place, self.global_step, 0), _TRAIN).mean()}
 
-    def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """Log the same error, at times and with noise that never change."""
-        pixels = torch.arange(batch["target"][0].numel(), device=batch["target"].device)
-        address = (pixels.view(1, -1), batch["index"].view(-1, 1), 0, 0)
-        error = self._error(batch, address, _VALIDATE).mean()
-        self.log("validation/loss", error, batch_size=len(batch["index"]), sync_dist=True, on_epoch=True)
+    def validate(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the same error, at times and with noise that never change."""
+        address = (self._pixels(batch), batch["index"].view(-1, 1), 0, 0)
+        return {"loss": self._error(batch, address, _VALIDATE).mean()}
+
+    @staticmethod
+    def _pixels(batch: Batch) -> Tensor:
+        return torch.arange(batch["target"][0].numel(), device=batch["target"].device).view(1, -1)
 
     def predict(self, batch: Batch) -> Tensor:
         """Return the mean of the draws, (B, 1, H, W)."""
         return self.posterior(batch).mean(1, keepdim=True)
 
     @torch.no_grad()
-    def posterior(self, batch: Batch, watch: Callable[[Tensor], None] | None = None) -> Tensor:
+    def posterior(self, batch: Batch) -> Tensor:
         """Return draws from the posterior of each image, (B, K, H, W), in the set's unit.
 
         A draw follows from the image's index and its own number alone, whatever the batch.
         """
-        guess, _ = self._shaped(batch)
+        guess = self.guess(batch)
         pieces = []
         for index, lr, centre in zip(batch["index"], batch["lr"], guess, strict=True):
             for first in range(0, self.draws, _TOGETHER):
@@ -169,11 +162,16 @@ class Diffusion(Task):
             index, which = (torch.cat([piece[i] for piece in part]) for i in (0, 1))
             lr = torch.cat([piece[2].expand(len(piece[0]), -1, -1, -1) for piece in part])
             centre = torch.cat([piece[3].expand(len(piece[0]), -1, -1, -1) for piece in part])
-            images.append(self._drawn(index, which, lr, centre, watch))
+            images.append(self._drawn(index, which, lr, centre))
         return torch.cat(images).view(len(guess), self.draws, *guess.shape[-2:])
 
     def _drawn(
-        self, index: Tensor, which: Tensor, lr: Tensor, centre: Tensor, watch: Callable[[Tensor], None] | None
+        self,
+        index: Tensor,
+        which: Tensor,
+        lr: Tensor,
+        centre: Tensor,
+        watch: Callable[[Tensor], None] | None = None,
     ) -> Tensor:
         pixels = torch.arange(centre[0].numel(), device=lr.device).view(1, -1)
         word, *_ = philox((pixels, index.view(-1, 1), which.view(-1, 1), 0), (self.draw_seed, _DRAW))
@@ -192,15 +190,16 @@ class Diffusion(Task):
 
     def examine(self, data: LensDataModule, device: torch.device, split: str) -> PosteriorEvaluation:
         """Score the mean of the draws, a single draw and the guess; and the draws as a posterior."""
-        self.load_regressor()
         cost = f"{self.sampler}, {evaluations_of(scheduler(self.sampler, self.evaluations))} evaluations"
-        guess = (lambda batch: self.guess(batch["lr"])) if self.residual else None
+        guess = self.guess if self.residual else None
         record = f"{cost}, {self.draws} draws"
         return evaluate_posterior(self.posterior, guess, data, device, split, record, self._film)
 
     def _film(self, batch: Batch) -> np.ndarray:
         """Return one draw on its way from noise, at some 40 moments, (F, H, W)."""
         seen: list[Tensor] = []
-        self.posterior(batch, watch=lambda images: seen.append(images[0, 0].cpu()))
+        first = torch.zeros_like(batch["index"])
+        with torch.no_grad():
+            self._drawn(batch["index"], first, batch["lr"], self.guess(batch), lambda x: seen.append(x[0, 0].cpu()))
         every = max(1, len(seen) // 40)
         return torch.stack([*seen[::every], seen[-1]]).numpy()

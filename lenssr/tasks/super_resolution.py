@@ -24,6 +24,7 @@ class SuperResolution(Task):
     """
 
     references = ("bilinear", "ceiling")
+    test_settings = ("self_ensemble", "batch_statistics")
 
     def __init__(self, self_ensemble: bool, batch_statistics: bool, **task: Any) -> None:
         super().__init__(**task)
