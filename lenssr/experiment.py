@@ -150,12 +150,14 @@ def _log_summary(trainer: pl.Trainer, scores: dict[str, dict[str, float]]) -> No
         logger.save()
 
 
-def _show_pictures(trainer: pl.Trainer, pictures: list[Any]) -> None:
+def _show_pictures(trainer: pl.Trainer, pictures: list[Path]) -> None:
+    """Hand the pictures to the loggers that take them; a film goes as one."""
     for logger in trainer.loggers:
-        log_image = getattr(logger, "log_image", None)
-        if log_image:
-            for picture in pictures:
-                log_image(key=picture.stem, images=[str(picture)])
+        for picture in pictures:
+            film = picture.suffix == ".gif"
+            log = getattr(logger, "log_video" if film else "log_image", None)
+            if log:
+                log(key=picture.stem, **{"videos" if film else "images": [str(picture)]})
 
 
 def _close(trainer: pl.Trainer, code: int) -> None:

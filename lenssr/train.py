@@ -6,13 +6,14 @@ import os
 import sys
 import time
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
 from lenssr.config import CONFIGS, plain
-from lenssr.errors import ConfigError, Interrupted, LensSRError
-from lenssr.files import disk_errors, locked
+from lenssr.errors import ConfigError, Interrupted, LensSRError, RunError
+from lenssr.files import disk_errors, locked, read_json
 from lenssr.progress import duration, say
 from lenssr.runs import Run, RunResult
 from lenssr.schema import validate
@@ -39,11 +40,32 @@ def train(cfg: DictConfig | dict[str, Any]) -> RunResult:
     run = Run(config, identify(config))
     stored = run.result()
     if stored:
+        _same_files(run)
         return stored
     if _follows():
         return _work(run, *_built(run))
     with disk_errors(run.folder), locked(run.folder, f"Waiting for another process that does {run.folder} ..."):
         return run.result() or _recorded(run)
+
+
+def _same_files(run: Run) -> None:
+    """Refuse to hand out a result of files that are others by now: their folder's path is all that the hash knows.
+
+    Raises:
+        RunError: a file was changed, added or taken away since.
+    """
+    source = run.config["dataset"]["source"]
+    if "root" not in source or not Path(source["root"]).expanduser().is_dir():
+        return
+    from lenssr.config import instantiate
+
+    facts = read_json(run.file("provenance.json")) or {}
+    then = facts.get("dataset", {}).get("folder")
+    if then and Path(then).name != instantiate(source, "dataset.source").path.name:
+        raise RunError(
+            f"The files in {source['root']} are no longer those that {run.folder} was trained on; move that folder "
+            "away and repeat the command to train on them."
+        )
 
 
 def _follows() -> bool:

@@ -124,7 +124,7 @@ def test_a_perfect_draw_is_consistent_with_its_lr_image(dataset, target, tmp_pat
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return train(compose([*TINY, f"paths.outputs={tmp_path_factory.mktemp('diffusion')}"]))
+    return train(compose([*TINY, "logger=wandb", f"paths.outputs={tmp_path_factory.mktemp('diffusion')}"]))
 
 
 def test_a_run_scores_draws_as_images_and_as_a_posterior(run):
@@ -134,6 +134,8 @@ def test_a_run_scores_draws_as_images_and_as_a_posterior(run):
     assert wanted <= set(scores["prediction"])
     for name in ("samples.png", "calibration.png", "denoising.gif", "comparison.png"):
         assert (run.folder / "figures" / name).stat().st_size > 3000, name
+    logged = {path.suffix for path in (run.folder / "logs").rglob("*/media/**/*") if path.is_file()}
+    assert {".png", ".gif"} <= logged  # the pictures and the film reach the dashboard
     assert "flow_heun, 3 evaluations, 4 draws" in run.metrics["definitions"]
     # the truth itself is consistent with the LR image: a reduced chi-squared of 1
     assert scores["ceiling"]["ensemble/consistency"]["mean"] == pytest.approx(1, abs=0.1)

@@ -393,3 +393,22 @@ def test_what_is_missing_is_named(root, tmp_path):
     (root / "test" / "axion").rename(root / "test" / "other")
     with pytest.raises(DataError, match=r"no folder .*axion or .*vortex"):
         source(root).open()
+
+
+def test_a_result_of_files_that_changed_since_is_not_handed_out(tmp_path):
+    from conftest import TINY, TINY_RDN
+    from test_configs import write_files
+
+    from lenssr.config import compose
+    from lenssr.errors import RunError
+    from lenssr.train import train
+
+    root = tmp_path / "files"
+    write_files(root)
+    command = ["model=rdn", "dataset=folder", f"dataset.source.root={root}", *TINY_RDN, *TINY]
+    command.append(f"paths.outputs={tmp_path / 'outputs'}")
+    train(compose(command))
+    assert not train(compose(command)).trained
+    np.save(root / "train" / "cdm" / "new.npy", np.random.default_rng(5).poisson(5, (48, 48)))
+    with pytest.raises(RunError, match="move that folder away"):
+        train(compose(command))

@@ -114,6 +114,19 @@ class FolderSource:
     def open(self, device: Any = None) -> dict[str, ImageSet]:
         """Return the splits, converting the files first if no earlier command did."""
         files = self._files()
+        path = self._path(files)
+        if not path.exists():
+            with locked(path, f"Waiting for another process that converts {self.root} ..."):
+                if not path.exists():
+                    self._convert(path, files)
+        return open_set(path, verify=True)
+
+    @property
+    def path(self) -> Path:
+        """Folder of the converted set; another where a file was changed, added or taken away."""
+        return self._path(self._files())
+
+    def _path(self, files: dict[str, list[tuple[str, Path]]]) -> Path:
         listing = [[name, p.relative_to(self.root).as_posix(), *_stamp(p)] for s in files for name, p in files[s]]
         about = [
             FORMAT,
@@ -124,12 +137,7 @@ class FolderSource:
             self.unreadable,
         ]
         digest = hashlib.sha256(json.dumps([about, listing]).encode()).hexdigest()
-        path = self.folder / f"{self.name}-{digest[:8]}"
-        if not path.exists():
-            with locked(path, f"Waiting for another process that converts {self.root} ..."):
-                if not path.exists():
-                    self._convert(path, files)
-        return open_set(path, verify=True)
+        return self.folder / f"{self.name}-{digest[:8]}"
 
     def _files(self) -> dict[str, list[tuple[str, Path]]]:
         found = {split: self._listed(split) for split in ("train", "test")}
