@@ -98,23 +98,10 @@ def evaluate_posterior(
                 "bilinear": bilinear(batch),
                 "ceiling": batch.get("truth"),
             }
-            columns: dict[str, Any] = {"index": batch["index"].cpu().numpy()}
-            for who, image in seen.items():
-                if image is not None:
-                    found = image_scores(image[:, 0], batch, images.pixel_scale)
-                    found["ensemble/crps"] = crps(draws if who == "prediction" else image, batch["target"][:, 0])
-                    found["ensemble/crps"] = found["ensemble/crps"] / _range(batch)
-                    one = draws[:, 0] if who == "prediction" else image[:, 0]
-                    drawn = who in ("prediction", "sample") and data.target == "observed"
-                    chi = data.lr_chi_squared(one, batch, split, noisy=drawn)
-                    if chi is not None:
-                        found["ensemble/consistency"] = chi
-                    columns.update({f"{who}/{name}": value.cpu().numpy() for name, value in found.items()})
+            rows.append(pd.DataFrame(_columns(seen, draws, batch, data, split)))
             rank = ranks(draws, batch["target"][:, 0])
-            columns.update({f"prediction/{k}": v.cpu().numpy() for k, v in _calibration(draws, batch).items()})
             seen_ranks = torch.bincount(rank.flatten(), minlength=draws.shape[1] + 1).cpu()
             counts = seen_ranks if counts is None else counts + seen_ranks
-            rows.append(pd.DataFrame(columns))
             spectrum.add(seen, batch)
             if not example:
                 example = _example(batch, seen, draws)
@@ -133,6 +120,28 @@ def evaluate_posterior(
         ranks=counts.numpy(),
         frames=frames,
     )
+
+
+def _columns(
+    seen: dict[str, Tensor | None], draws: Tensor, batch: Batch, data: LensDataModule, split: str
+) -> dict[str, Any]:
+    """Return the scores of a batch, a column each."""
+    columns: dict[str, Any] = {"index": batch["index"].cpu().numpy()}
+    target, pixel_scale = batch["target"][:, 0], data.sets[split].pixel_scale
+    for who, image in seen.items():
+        if image is None:
+            continue
+        found = image_scores(image[:, 0], batch, pixel_scale)
+        found["ensemble/crps"] = crps(draws if who == "prediction" else image, target) / _range(batch)
+        # a draw of the observed image holds noise like its; the mean of the draws holds less, so a draw stands for it
+        drawn = who in ("prediction", "sample") and data.target == "observed"
+        one = draws[:, 0] if who == "prediction" else image[:, 0]
+        chi = data.lr_chi_squared(one, batch, split, noisy=drawn)
+        if chi is not None:
+            found["ensemble/consistency"] = chi
+        columns.update({f"{who}/{name}": value.cpu().numpy() for name, value in found.items()})
+    columns.update({f"prediction/{name}": value.cpu().numpy() for name, value in _calibration(draws, batch).items()})
+    return columns
 
 
 def _range(batch: Batch) -> Tensor:
