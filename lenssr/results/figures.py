@@ -16,7 +16,7 @@ from lenssr.runs import Run
 if TYPE_CHECKING:
     from lenssr.data import LensDataModule
 
-__all__ = ["comparison", "loss_curve", "pyplot", "read_history", "result_figures", "save", "stretch"]
+__all__ = ["comparison", "loss_curve", "mark", "pyplot", "read_history", "result_figures", "save", "stretch"]
 
 _TITLES = {
     "lr": "low resolution",
@@ -37,10 +37,21 @@ def pyplot() -> Any:
     return plt
 
 
-def save(figure: Any, path: Path) -> Path:
-    """Write a figure whole, close it and return its path."""
+def save(figure: Any, path: Path, compact: bool = False) -> Path:
+    """Write a figure whole, close it and return its path.
+
+    Args:
+        figure: of matplotlib.
+        path: of the file.
+        compact: keep 256 colours; noise hardly compresses, and a dozen panels hold a lot of it.
+    """
     with whole_file(path) as temporary:
-        figure.savefig(temporary, dpi=150, bbox_inches="tight")
+        figure.savefig(temporary, dpi=110 if compact else 150, bbox_inches="tight")
+        if compact:
+            from PIL import Image
+
+            with Image.open(temporary) as image:
+                image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(temporary, optimize=True)
     pyplot().close(figure)
     return path
 
@@ -51,6 +62,13 @@ def stretch(hr: np.ndarray, reference: np.ndarray) -> Any:
 
     peak = float(hr.max())
     return AsinhNorm(linear_width=max(float(np.std(hr - reference)), 1e-3 * peak), vmin=0, vmax=peak)
+
+
+def mark(bar: Any, peak: float) -> None:
+    """Give a colour bar of :func:`stretch` ticks that do not collide; counts keep matplotlib's."""
+    ticks = [t for t in (0, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3) if t <= peak]
+    if len(ticks) > 2 and peak < 10:
+        bar.set_ticks(ticks, labels=[f"{t:g}" for t in ticks])
 
 
 def result_figures(found: Evaluation | LabelEvaluation, run: Run, data: LensDataModule) -> list[Path]:
@@ -105,11 +123,9 @@ def comparison(example: dict[str, np.ndarray], run: Run, data: LensDataModule) -
         axis.set_xlabel("x / arcsec")
     for axis in axes[:, 0]:
         axis.set_ylabel("y / arcsec")
-    ticks = [t for t in (0, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3) if t <= peak]
     bar = figure.colorbar(drawn[0], ax=axes[0, :], pad=0.01)
     bar.set_label("flux / HR pixel / unit time (asinh)" if constant else "min-max of each image (asinh)")
-    if len(ticks) > 2 and peak < 10:  # counts keep matplotlib's ticks
-        bar.set_ticks(ticks, labels=[f"{t:g}" for t in ticks])
+    mark(bar, peak)
     figure.colorbar(drawn[-1], ax=axes[-1, :], pad=0.01).set_label("residual, the same unit (linear)")
     return save(figure, run.file("figures") / "comparison.png")
 

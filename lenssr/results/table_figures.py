@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lenssr.results.figures import pyplot, save, stretch
+from lenssr.results.figures import mark, pyplot, save, stretch
 from lenssr.results.tables import Row, Table
 from lenssr.runs import RunResult
 
@@ -95,15 +95,16 @@ def _grid(rows: list[Row], path: Path, index: int = 1) -> Path:
     limit = float(np.median([np.quantile(np.abs(image - seen[name]), 0.999) for _, image, _, _ in drawn]))
     half = seen["hr"].shape[-1] * pixel / 2
 
-    lines = -(-len(panels) // _COLUMNS)
+    columns = min(_COLUMNS, len(panels))
+    lines = -(-len(panels) // columns)
     figure, axes = pyplot().subplots(
-        2 * lines, _COLUMNS, figsize=(2.3 * _COLUMNS + 1.2, 4.7 * lines), layout="constrained", squeeze=False
+        2 * lines, columns, figsize=(2.3 * columns + 1.2, 4.7 * lines), layout="constrained", squeeze=False
     )
     for axis in axes.flat:
         axis.set_axis_off()
     shown: dict[bool, Any] = {}
     for i, (title, image, residual) in enumerate(panels):
-        line, column = divmod(i, _COLUMNS)
+        line, column = divmod(i, columns)
         top, below = axes[2 * line, column], axes[2 * line + 1, column]
         for axis, what, norm, colours in (
             (top, image, brightness, "inferno"),
@@ -119,12 +120,13 @@ def _grid(rows: list[Row], path: Path, index: int = 1) -> Path:
                 shown[what is image] = axis.imshow(what, norm=norm, cmap=colours, origin="lower", extent=extent)
         top.set_title(title if len(title) < 24 else title.replace(", ", ",\n"), fontsize=9)
     bar = figure.colorbar(shown[True], ax=axes[: len(axes) // 2], aspect=30, pad=0.02)
-    bar.set_label("flux / HR pixel / unit time (asinh)")
+    bar.set_label("flux / HR pixel / unit time (asinh)", fontsize=8)
+    mark(bar, float(seen["hr"].max()))
     what = "noise-free HR" if name == "truth" else "noisy HR"
     other = figure.colorbar(shown[False], ax=axes[len(axes) // 2 :], aspect=30, pad=0.02)
-    other.set_label(f"image − {what} (linear)")
+    other.set_label(f"image − {what} (linear)", fontsize=8)
     figure.supxlabel("arcsec", fontsize=9)
-    return save(figure, path)
+    return save(figure, path, compact=True)
 
 
 def _scores(row: Row) -> tuple[float, float] | None:
