@@ -16,7 +16,7 @@ from typing import Any
 from lenssr import __version__
 from lenssr.files import read_json, write_json
 
-__all__ = ["Provenance"]
+__all__ = ["Provenance", "machine"]
 
 _PACKAGES = (
     "torch", "pytorch-lightning", "torchmetrics", "hydra-core", "omegaconf", "caustics", "numpy", "e2cnn", "wandb",
@@ -99,6 +99,15 @@ def _hardware() -> dict[str, Any]:
         "gpus": gpus,
         "system": platform.platform(),
     }
+
+
+def machine() -> str:
+    """Return what computes here, in words: the GPU, or the CPU and its threads."""
+    import torch
+
+    if torch.cuda.is_available():
+        return f"one {torch.cuda.get_device_name()}"
+    return f"{torch.get_num_threads()} threads of an {_cpu_name()}"
 
 
 def _cpu_name() -> str:

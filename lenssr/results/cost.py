@@ -11,6 +11,7 @@ import torch
 
 from lenssr.config import stage_nodes
 from lenssr.progress import track
+from lenssr.provenance import machine
 from lenssr.results.tables import configurations
 
 __all__ = ["Cost", "estimate", "to_markdown"]
@@ -114,7 +115,7 @@ def to_markdown(costs: Sequence[Cost], name: str, overrides: Sequence[str] = ())
     total = sum(cost.seconds for cost in costs) / 3600
     lines += [f"| all | | | | | {total:.2f} |", ""]
     lines.append(
-        f"One seed each. Measured: seconds a step and an image, least of {_REPEATS} after one to warm up; the rest is "
+        f"One seed each, on {machine()}. Measured: seconds a step and an image, least of {_REPEATS} after one to warm up; the rest is "
         "multiplied. Simulating and scoring are not in it."
     )
     timed = {cost.label for cost in costs}
