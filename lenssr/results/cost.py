@@ -115,8 +115,8 @@ def to_markdown(costs: Sequence[Cost], name: str, overrides: Sequence[str] = ())
     total = sum(cost.seconds for cost in costs) / 3600
     lines += [f"| all | | | | | {total:.2f} |", ""]
     lines.append(
-        f"One seed each, on {machine()}. Measured: seconds a step and an image, least of {_REPEATS} after one to warm up; "
-        "the rest is multiplied. Simulating and scoring are not in it."
+        f"One seed each, on {machine()}. Measured: seconds a step and an image, least of {_REPEATS} after one to warm "
+        "up; the rest is multiplied. Simulating and scoring are not in it."
     )
     timed = {cost.label for cost in costs}
     rest = [label for label, _ in configurations(name, overrides, evaluations=True) if label not in timed]
