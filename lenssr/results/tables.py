@@ -92,11 +92,12 @@ class Row:
     parameters: int | None = None
     scale: int = 1
     ranked: bool = True
+    random: bool = True
 
     @property
     def comparable(self) -> bool:
         """Whether its spread over seeds is known: two seeds, or nothing random in it."""
-        return self.ranked and (len(self.results) > 1 or not self.missing) and bool(self.results)
+        return self.ranked and len(self.results) > (1 if self.random else 0)
 
 
 @dataclass
@@ -191,7 +192,7 @@ def _row(
         if run.hash in seen:  # nothing random in it: every seed is the same run
             continue
         seen.add(run.hash)
-        row.scale = config["dataset"]["scale"]
+        row.scale, row.random = config["dataset"]["scale"], "seed" not in config["task"]["ignores"]
         found = _found(run, chosen, entry.get("evaluate", []))
         (row.missing if isinstance(found, Gap) else row.results).append(found)  # type: ignore[arg-type]
     published = entry.get("published", {})
