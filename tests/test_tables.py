@@ -184,6 +184,8 @@ def test_sweep_and_table_name_the_same_runs(name):
 
 def test_the_three_formats_say_the_same(filled, tmp_path):
     write(["residual_models"], [filled], tmp_path / "tables", figures=False)
+    facts = json.loads((tmp_path / "tables" / "residual_models_provenance.json").read_text())
+    assert [fact["row"] for fact in facts].count("RDN") == 3 and all(len(fact["hash"]) == 64 for fact in facts)
     texts = {path.suffix: path.read_text() for path in (tmp_path / "tables").glob("residual_models.*")}
     assert set(texts) == {".md", ".tex", ".html", ".csv"}
     for suffix in (".md", ".tex", ".html"):

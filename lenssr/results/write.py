@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lenssr.errors import LensSRError, RunError
-from lenssr.files import write_text
+from lenssr.files import read_json, write_json, write_text
 from lenssr.progress import say
 
 if TYPE_CHECKING:
-    from lenssr.results.tables import Gap
+    from lenssr.results.tables import Gap, Table
 
-__all__ = ["end_with", "fill", "main", "write", "write_costs"]
+__all__ = ["end_with", "fill", "main", "provenance", "write", "write_costs"]
 
 
 def fill(chosen: list[str], overrides: list[str]) -> list[str]:
@@ -59,7 +59,7 @@ def fill(chosen: list[str], overrides: list[str]) -> list[str]:
 
 
 def write(chosen: list[str], overrides: list[str], folder: Path, figures: bool = True) -> list[str]:
-    """Write each table as ``.md``, ``.tex`` and ``.html``, its comparisons with the baseline as ``.csv``, its pictures.
+    """Write each table as ``.md``, ``.tex`` and ``.html``, its comparisons as ``.csv``, where it is from, its pictures.
 
     Args:
         chosen: tables; none means all.
@@ -85,10 +85,34 @@ def write(chosen: list[str], overrides: list[str], folder: Path, figures: bool =
         write_text(folder / f"{name}.tex", to_latex(table))
         write_text(folder / f"{name}.html", to_html([table], table.title, pictures))
         write_text(folder / f"{name}.csv", table.comparisons.to_csv(index=False))
+        write_json(folder / f"{name}_provenance.json", provenance(table))
         missing += table.missing
         filled = sum(len(row.results) for row in table.rows)
         say(f"{folder / name}.md: {filled} runs, {len(table.missing)} missing")
     return missing
+
+
+def provenance(table: Table) -> list[dict[str, Any]]:
+    """Return where each number of a table comes from: run, commit, command, machine, seconds."""
+    facts = []
+    for row in table.rows:
+        for result in row.results:
+            run = result.folder if (result.folder / "provenance.json").exists() else result.folder.parents[1]
+            known = read_json(run / "provenance.json") or {}
+            last = known.get("attempts", [{}])[-1]
+            facts.append(
+                {
+                    "row": row.label,
+                    "run": result.folder.relative_to(run.parent).as_posix(),
+                    "hash": result.hash,
+                    "git": last.get("git"),
+                    "argv": last.get("argv"),
+                    "seconds": last.get("seconds"),
+                    "hardware": known.get("hardware"),
+                    "packages": known.get("packages"),
+                }
+            )
+    return facts
 
 
 def write_costs(chosen: list[str], overrides: list[str], folder: Path) -> None:
