@@ -106,7 +106,7 @@ def provenance(table: Table) -> list[dict[str, Any]]:
                     "run": result.folder.relative_to(run.parent).as_posix(),
                     "hash": result.hash,
                     "git": last.get("git"),
-                    "argv": last.get("argv"),
+                    "argv": [word for word in last.get("argv", []) if not word.startswith("paths.")],
                     "seconds": last.get("seconds"),
                     "hardware": known.get("hardware"),
                     "packages": known.get("packages"),
