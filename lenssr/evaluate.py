@@ -100,6 +100,8 @@ def _changed(config: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
                 *parents, last = path.split(".")
                 select(chosen, ".".join(parents))[last] = select(config, path)
         config = {**config, **{group: chosen[group] for group in _DATA}}
+        name, size = config["dataset"]["name"], config["dataset"]["image_size"]
+        say(f"The set is composed anew, from the shipped configs and these overrides: {name}, {size} px.")
     try:
         changed = OmegaConf.merge(OmegaConf.create(config), OmegaConf.from_dotlist(values))
     except OmegaConfBaseException as error:
@@ -161,7 +163,7 @@ def main() -> None:
     parser.add_argument("run", help="folder of a finished run")
     parser.add_argument("overrides", nargs="*", help="e.g. task.self_ensemble=true, physics=corrected")
     parser.add_argument("--split", default="test", choices=["train", "validation", "test"])
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     begun = time.monotonic()
     try:
         result = evaluate(arguments.run, arguments.overrides, arguments.split)

@@ -110,6 +110,7 @@ class FolderSource:
         self.name, self.image_size, self.pixel_scale, self.classes = name, image_size, pixel_scale, classes
         self.unreadable, self.folder = unreadable, Path(folder)
         self.validation_fraction, self.limits = validation_fraction, limits
+        self._said = False
 
     def open(self, device: Any = None) -> dict[str, ImageSet]:
         """Return the splits, converting the files first if no earlier command did."""
@@ -148,7 +149,12 @@ class FolderSource:
             "validation": train[::every],
             "test": found["test"],
         }
-        return {split: _balanced(entries, self.limits[split]) for split, entries in splits.items()}
+        used = {split: _balanced(entries, self.limits[split]) for split, entries in splits.items()}
+        if sum(map(len, used.values())) < sum(map(len, splits.values())) and not self._said:
+            self._said = True
+            counts = ", ".join(f"{split} {len(used[split])} of {len(splits[split])}" for split in splits)
+            say(f"{self.root}: using {counts} files (dataset.source.limits; scale=report takes more)")
+        return used
 
     def _listed(self, split: str) -> list[tuple[str, Path]]:
         entries = []

@@ -37,21 +37,10 @@ def pyplot() -> Any:
     return plt
 
 
-def save(figure: Any, path: Path, compact: bool = False) -> Path:
-    """Write a figure whole, close it and return its path.
-
-    Args:
-        figure: of matplotlib.
-        path: of the file.
-        compact: keep 256 colours; noise hardly compresses, and a dozen panels hold a lot of it.
-    """
+def save(figure: Any, path: Path, dpi: int = 150) -> Path:
+    """Write a figure whole, close it and return its path."""
     with whole_file(path) as temporary:
-        figure.savefig(temporary, dpi=110 if compact else 150, bbox_inches="tight")
-        if compact:
-            from PIL import Image
-
-            with Image.open(temporary) as image:
-                image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(temporary, optimize=True)
+        figure.savefig(temporary, dpi=dpi, bbox_inches="tight")
     pyplot().close(figure)
     return path
 

@@ -60,7 +60,7 @@ def main() -> None:
     )
     parser.add_argument("words", nargs="*", help="tables, and overrides such as scale=report")
     parser.add_argument("--to", type=Path, default=Path("outputs/tables"), help="folder of the files [%(default)s]")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()  # tables and overrides may stand around the flags
     overrides = [word for word in arguments.words if "=" in word]
     chosen = [word for word in arguments.words if "=" not in word] or list(ORDER)
     failures: list[str] = []

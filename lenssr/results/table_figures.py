@@ -39,23 +39,28 @@ def draw(table: Table, folder: Path) -> list[Path]:
 def _labels(table: Table, path: Path) -> Path:
     """Draw the first column's scores: a dot a seed, their mean and spread, the report's number as a cross."""
     column = table.columns[0]
-    rows = [row for row in table.rows if row.cells.get(column.key)][::-1]
+    rows = [row for row in table.rows if row.cells.get(column.key)]
+    rows = [row for row in rows if not row.results] + [row for row in rows if row.results][::-1]
+    first = sum(not row.results for row in rows)
     figure, axis = pyplot().subplots(figsize=(8, 1 + 0.42 * len(rows)), layout="constrained")
     for height, row in enumerate(rows):
         cell = row.cells[column.key]
         assert cell is not None
         if not row.results:
             axis.axvline(cell.mean, color="0.5", ls="--", lw=1)
-            axis.annotate(row.label, (cell.mean, height), ha="right", va="center", fontsize=8, color="0.3")
+            axis.annotate(
+                row.label, (cell.mean, 1.01), xycoords=("data", "axes fraction"), ha="center", fontsize=8, color="0.3"
+            )
             continue
         seeds = [column.factor * r.metrics["scores"]["prediction"][column.key]["mean"] for r in row.results]
         axis.plot(seeds, [height] * len(seeds), "o", ms=4, color="C0", alpha=0.5)
         axis.errorbar(cell.mean, height, xerr=cell.std, fmt="s", ms=5, color="C0", capsize=4)
         if cell.published is not None:
             axis.plot(cell.published, height, "x", color="C3")
-    axis.set_yticks(range(len(rows)), labels=[row.label if row.results else "" for row in rows])
-    axis.set_xlabel(f"{column.group}: {column.label} (square: mean ± spread over seeds; cross: the 2023 report)")
-    axis.grid(alpha=0.3, axis="x")
+    axis.set_yticks(range(first, len(rows)), labels=[row.label for row in rows[first:]])
+    axis.set(xscale="log", ylim=(first - 0.6, len(rows) - 0.4))
+    axis.set_xlabel(f"{column.group}: {column.label}\nsquare: mean ± spread over seeds; cross: the 2023 report")
+    axis.grid(alpha=0.3, axis="x", which="both")
     return save(figure, path)
 
 
@@ -88,7 +93,10 @@ def _grid(rows: list[Row], path: Path, index: int = 1) -> Path:
     drawn = [(row.label, *_prediction(row.results[0], index)) for row in rows]
     _, _, seen, pixel = drawn[0]
     name = "truth" if "truth" in seen else "hr"
-    panels = [("LR", seen["lr"], None), ("HR, noisy", seen["hr"], seen["hr"] - seen[name])]
+    panels: list[tuple[str, np.ndarray, np.ndarray | None]] = [("LR", seen["lr"], None)]
+    if name == "truth":
+        panels.append(("HR, noise-free", seen["truth"], None))
+    panels.append(("HR, noisy", seen["hr"], seen["hr"] - seen[name]))
     panels += [(label, image, image - seen[name]) for label, image, _, _ in drawn]
     brightness = stretch(seen["hr"], seen[name])
     # the typical model's residuals set the scale: one that failed shall not pale the others
@@ -122,11 +130,11 @@ def _grid(rows: list[Row], path: Path, index: int = 1) -> Path:
     bar = figure.colorbar(shown[True], ax=axes[: len(axes) // 2], aspect=30, pad=0.02)
     bar.set_label("flux / HR pixel / unit time (asinh)", fontsize=8)
     mark(bar, float(seen["hr"].max()))
-    what = "noise-free HR" if name == "truth" else "noisy HR"
+    reference = "noise-free HR" if name == "truth" else "noisy HR"
     other = figure.colorbar(shown[False], ax=axes[len(axes) // 2 :], aspect=30, pad=0.02)
-    other.set_label(f"image − {what} (linear)", fontsize=8)
+    other.set_label(f"image − {reference} (linear)", fontsize=8)
     figure.supxlabel("arcsec", fontsize=9)
-    return save(figure, path, compact=True)
+    return save(figure, path, dpi=90)
 
 
 def _scores(row: Row) -> tuple[float, float] | None:
@@ -142,6 +150,11 @@ def _has(result: RunResult, key: str) -> bool:
     return key in result.metrics["scores"]["prediction"]
 
 
+def _colour(i: int) -> Any:
+    """Return one of twenty colours."""
+    return pyplot().get_cmap("tab20")((2 * i + i // 10) % 20)
+
+
 def _cost(rows: list[Row], path: Path) -> Path:
     """Draw PSNR against the truth over parameters and over the time for one image; bars are spreads over seeds."""
     figure, axes = pyplot().subplots(1, 2, figsize=(11, 4.6), layout="constrained", sharey=True)
@@ -150,14 +163,14 @@ def _cost(rows: list[Row], path: Path) -> Path:
         score = _scores(row)
         if score is None:
             continue
-        style = {"marker": _MARKERS[i % len(_MARKERS)], "color": f"C{i % 10}", "capsize": 3, "ls": "none"}
+        style = {"marker": _MARKERS[i % len(_MARKERS)], "color": _colour(i), "capsize": 3, "ls": "none"}
         times = [1e3 * result.metrics["seconds_per_image"] for result in row.results]
         if row.parameters:
             axes[0].errorbar(row.parameters, score[0], score[1], **style)
             handles[row.label] = axes[1].errorbar(float(np.median(times)), score[0], score[1], **style)
         else:
-            line = axes[0].axhline(score[0], color=f"C{i % 10}", ls="--", lw=1)
-            axes[1].axhline(score[0], color=f"C{i % 10}", ls="--", lw=1)
+            line = axes[0].axhline(score[0], color=_colour(i), ls="--", lw=1)
+            axes[1].axhline(score[0], color=_colour(i), ls="--", lw=1)
             handles[row.label] = line
     axes[0].set(xscale="log", xlabel="trained parameters", ylabel="PSNR vs truth / dB")
     axes[1].set(xscale="log", xlabel="time for one test image / ms")
@@ -176,7 +189,7 @@ def _spectrum(rows: list[Row], path: Path) -> Path:
             continue
         ratio = np.mean([found["prediction"] / found["truth"] for found in tables], axis=0)
         style = "--" if not row.parameters else ("-", "-.")[i // 10 % 2]
-        axis.plot(tables[0]["cycles_per_arcsec"], ratio, style, color=f"C{i % 10}", lw=1.5, label=row.label)
+        axis.plot(tables[0]["cycles_per_arcsec"], ratio, style, color=_colour(i), lw=1.5, label=row.label)
     if axis.lines:
         noisy = tables[0]["hr"] / tables[0]["truth"]
         axis.plot(tables[0]["cycles_per_arcsec"], noisy, color="0.6", lw=1, label="HR, noisy")

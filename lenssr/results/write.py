@@ -148,7 +148,7 @@ def main() -> None:
     parser.add_argument("--no-figures", action="store_true", help="leave the pictures out")
     parser.add_argument("--cost", action="store_true", help="write what a seed of each table costs here, and no table")
     parser.add_argument("--to", type=Path, default=Path("outputs/tables"), help="folder of the files [%(default)s]")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()  # tables and overrides may stand around the flags
     overrides = [word for word in arguments.words if "=" in word]
     chosen = [word for word in arguments.words if "=" not in word]
     failures: list[str] = []

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from lenssr.data.batches import Batch
+from lenssr.errors import RunError
 from lenssr.symmetry import averaged
 from lenssr.tasks.base import Task
 
@@ -31,8 +32,18 @@ class SuperResolution(Task):
         self.self_ensemble, self.batch_statistics = self_ensemble, batch_statistics
 
     def objective(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the terms of the configured loss."""
-        return self.loss(self.model(batch["lr"]).float(), batch)
+        """Return the terms of the configured loss.
+
+        Raises:
+            RunError: the network's images have another shape than the target.
+        """
+        image, target = self.model(batch["lr"]), batch["target"]
+        if image.shape != target.shape:
+            raise RunError(
+                f"{type(self.model).__name__} gave images of shape {tuple(image.shape[1:])} where the target has "
+                f"{tuple(target.shape[1:])}; it must map (B, 1, h, w) to (B, 1, scale * h, scale * w)."
+            )
+        return self.loss(image.float(), batch)
 
     def predict(self, batch: Batch) -> Tensor:
         """Return the super-resolved images of one pass."""
