@@ -107,7 +107,8 @@ def machine() -> str:
 
     if torch.cuda.is_available():
         return f"one {torch.cuda.get_device_name()}"
-    return f"{torch.get_num_threads()} threads of an {_cpu_name()}"
+    threads = torch.get_num_threads()
+    return f"{threads} thread{'s' if threads > 1 else ''} of an {_cpu_name()}"
 
 
 def _cpu_name() -> str:
