@@ -44,6 +44,11 @@ class RunResult:
     metrics: dict[str, Any]
     trained: bool
 
+    @property
+    def run(self) -> Path:
+        """Folder of the run whose weights these are; that of an evaluation lies inside it."""
+        return self.folder.parents[1] if self.folder.parent.name == "evaluations" else self.folder
+
 
 class Run:
     """The folder of one configuration.

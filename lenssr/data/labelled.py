@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lenssr.data.batches import Batch, EvaluationBatches, Pixels
@@ -20,6 +19,7 @@ from lenssr.data.observe import Window
 from lenssr.data.store import FORMAT, ImageSet, SetWriter, open_set
 from lenssr.errors import ConfigError
 from lenssr.files import locked, whole_folder
+from lenssr.models.interpolation import enlarged
 from lenssr.progress import track
 
 __all__ = ["LabelledReader", "labels_of", "render"]
@@ -88,7 +88,7 @@ def _input(batch: Batch, kind: str, upscale: nn.Module | None, unit: float) -> T
     if kind in ("hr", "truth"):
         return batch[kind] * unit  # type: ignore[literal-required]
     if kind == "interpolated":
-        return F.interpolate(batch["lr"], size=batch["hr"].shape[-2:], mode="bilinear", align_corners=False) * unit
+        return enlarged(batch["lr"], batch["hr"]) * unit
     assert upscale is not None
     own = float(upscale.unit)  # type: ignore[arg-type]  # what the network was trained with
     return upscale(batch["lr"] * (unit / own)).float() * own

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lenssr.data.batches import Batch
 from lenssr.metrics import physics
 from lenssr.metrics.protocols import scores
+from lenssr.models.interpolation import enlarged
 from lenssr.progress import track
 
 __all__ = ["Evaluation", "Spectrum", "Stopwatch", "bilinear", "evaluate", "example_of", "image_scores", "spread_of"]
@@ -66,7 +66,7 @@ def spread_of(per_image: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]
 
 def bilinear(batch: Batch) -> Tensor:
     """Return the LR images interpolated to HR size, (B, 1, H, W)."""
-    return F.interpolate(batch["lr"], size=batch["hr"].shape[-2:], mode="bilinear", align_corners=False)
+    return enlarged(batch["lr"], batch["hr"])
 
 
 def _ceiling(batch: Batch) -> Tensor | None:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lenssr.models.unet import enlarged
+from lenssr.models.interpolation import enlarged
 
 __all__ = ["OriginalUNet"]
 

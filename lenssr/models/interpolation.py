@@ -5,7 +5,14 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Interpolation"]
+__all__ = ["Interpolation", "enlarged"]
+
+
+def enlarged(lr: Tensor, like: Tensor) -> Tensor:
+    """Return LR images (B, 1, h, w) interpolated to the size of others, bilinear between pixel centres."""
+    if lr.shape[-2:] == like.shape[-2:]:
+        return lr
+    return F.interpolate(lr, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
 
 class Interpolation(nn.Module):

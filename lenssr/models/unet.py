@@ -8,14 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["UNet", "enlarged"]
+from lenssr.models.interpolation import enlarged
 
-
-def enlarged(lr: Tensor, like: Tensor) -> Tensor:
-    """Return the LR images interpolated to the size of others."""
-    if lr.shape[-2:] == like.shape[-2:]:
-        return lr
-    return F.interpolate(lr, size=like.shape[-2:], mode="bilinear", align_corners=False)
+__all__ = ["UNet"]
 
 
 class UNet(nn.Module):

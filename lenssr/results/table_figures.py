@@ -70,9 +70,7 @@ def _prediction(result: RunResult, index: int) -> tuple[np.ndarray, dict[str, np
     from lenssr.stages import load_task, read_config
 
     config = read_config(result.folder)
-    # the weights of an evaluation are those of its run
-    run = result.folder if (result.folder / "status.json").exists() else result.folder.parents[1]
-    data, task = build_data(config), load_task(run, config=config)
+    data, task = build_data(config), load_task(result.run, config=config)
     cpu = torch.device("cpu")
     task.to(cpu)
     for batch in data.evaluation("test", cpu):

@@ -97,13 +97,12 @@ def provenance(table: Table) -> list[dict[str, Any]]:
     facts = []
     for row in table.rows:
         for result in row.results:
-            run = result.folder if (result.folder / "provenance.json").exists() else result.folder.parents[1]
-            known = read_json(run / "provenance.json") or {}
+            known = read_json(result.run / "provenance.json") or {}
             last = known.get("attempts", [{}])[-1]
             facts.append(
                 {
                     "row": row.label,
-                    "run": result.folder.relative_to(run.parent).as_posix(),
+                    "run": result.folder.relative_to(result.run.parent).as_posix(),
                     "hash": result.hash,
                     "git": last.get("git"),
                     "argv": [word for word in last.get("argv", []) if not word.startswith("paths.")],
