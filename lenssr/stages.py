@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
-from lenssr.config import compose, plain, select, stage_nodes
+from lenssr.config import compose, plain, refuse_foreign_targets, select, stage_nodes
 from lenssr.errors import ConfigError, RunError
 from lenssr.files import read_json
 from lenssr.progress import say
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from lenssr.tasks import Task
 
 __all__ = ["identify", "load_run", "load_task", "make", "read_config", "stage_config", "trained"]
+
+_NOUNS = ("model", "task", "dataset", "loss", "optimizer", "loader", "trainer", "scale", "physics", "paths", "seed")
 
 
 def stage_config(config: dict[str, Any], node: dict[str, Any]) -> DictConfig:
@@ -104,16 +108,24 @@ def trained(
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
-    """Return the configuration that a run folder keeps.
+    """Return the configuration that a run folder keeps; one that came from elsewhere can run none of its code.
 
     Raises:
-        RunError: the folder holds no run.
+        RunError: the folder holds no run, or its configuration asks for code that configs/ does not.
     """
     path = Path(folder) / "config.yaml"
     if not path.is_file():
         raise RunError(f"{folder} is not a run folder: it has no config.yaml.")
-    config = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-    assert isinstance(config, dict)
+    try:
+        config = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError) as error:
+        raise RunError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+    if not isinstance(config, dict):
+        raise RunError(f"{path} is not the configuration of a run.")
+    refuse_foreign_targets(config, str(path))
+    missing = [noun for noun in _NOUNS if noun not in config]
+    if missing:
+        raise RunError(f"{path} is not the configuration of a run: it says nothing of {', '.join(missing)}.")
     return config  # type: ignore[return-value]
 
 
