@@ -12,7 +12,7 @@ PAYLOADS = [
     {"model": {"_target_": "os.system", "command": "touch {mark}"}},
     {"model": {"_target_": "lenssr.files.os.system", "command": "touch {mark}"}},
     {"model": {"_target_": "lenssr.models.rdn.RDN", "scale": {"_target_": "os.system", "command": "touch {mark}"}}},
-    {"model": {"_target_": "lenssr.models.rdn.RDN", "x": [{"_target_": "subprocess.call", "args": ["touch", "{mark}"]}]}},
+    {"model": {"_target_": "lenssr.models.rdn.RDN", "x": [{"_target_": "subprocess.call", "args": "touch {mark}"}]}},
     {"model": {"_target_": "${{evil}}", "command": "touch {mark}"}, "evil": "os.system"},
     {"model": "${{oc.create:{{_target_:os.system,command:touch {mark}}}}}"},
 ]  # fmt: skip
