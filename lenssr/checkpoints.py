@@ -11,7 +11,7 @@ from torch import nn
 
 from lenssr.errors import RunError
 
-__all__ = ["read", "read_weights"]
+__all__ = ["read", "read_shared_weights", "read_weights"]
 
 _PREFIX = "model."
 
@@ -41,7 +41,26 @@ def read_weights(model: nn.Module, path: Path) -> None:
         RunError: the weights are those of another model.
     """
     state = read(path)["state_dict"]
-    weights = {key.removeprefix(_PREFIX): value for key, value in state.items() if key.startswith(_PREFIX)}
+    _load(model, {key.removeprefix(_PREFIX): value for key, value in state.items() if key.startswith(_PREFIX)}, path)
+
+
+def read_shared_weights(model: nn.Module, path: Path) -> None:
+    """Load the weights of an exported model, a safetensors file.
+
+    Raises:
+        RunError: the file is damaged, or the weights are those of another model.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        weights = load_file(path)
+    except (SafetensorError, OSError, ValueError, KeyError, RuntimeError, AttributeError) as error:
+        raise RunError(f"{path} cannot be read ({error}); export or download it again.") from error
+    _load(model, weights, path)
+
+
+def _load(model: nn.Module, weights: dict[str, Any], path: Path) -> None:
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
+from yaml import YAMLError  # type: ignore[import-untyped]
 
 from lenssr.config import compose, plain, refuse_foreign_targets, select, stage_nodes
 from lenssr.errors import ConfigError, RunError
@@ -20,8 +20,20 @@ if TYPE_CHECKING:
 
     from lenssr.tasks import Task
 
-__all__ = ["identify", "load_run", "load_task", "make", "read_config", "stage_config", "trained"]
+__all__ = [
+    "EXPORTED",
+    "SHARED_WEIGHTS",
+    "identify",
+    "load_run",
+    "load_task",
+    "make",
+    "read_config",
+    "stage_config",
+    "trained",
+]
 
+# what lenssr.sharing writes: the names that Hugging Face's hub expects
+EXPORTED, SHARED_WEIGHTS = "config.json", "model.safetensors"
 _NOUNS = ("model", "task", "dataset", "loss", "optimizer", "loader", "trainer", "scale", "physics", "paths", "seed")
 
 
@@ -108,25 +120,39 @@ def trained(
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
-    """Return the configuration that a run folder keeps; one that came from elsewhere can run none of its code.
+    """Return the configuration that a run folder, or an exported model, keeps.
+
+    One that came from elsewhere can run none of its code.
 
     Raises:
         RunError: the folder holds no run, or its configuration asks for code that configs/ does not.
     """
-    path = Path(folder) / "config.yaml"
-    if not path.is_file():
-        raise RunError(f"{folder} is not a run folder: it has no config.yaml.")
-    try:
-        config = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError) as error:
-        raise RunError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+    path, config = _stored(Path(folder))
     if not isinstance(config, dict):
         raise RunError(f"{path} is not the configuration of a run.")
+    config = {str(key): value for key, value in config.items()}
     refuse_foreign_targets(config, str(path))
     missing = [noun for noun in _NOUNS if noun not in config]
     if missing:
         raise RunError(f"{path} is not the configuration of a run: it says nothing of {', '.join(missing)}.")
-    return config  # type: ignore[return-value]
+    if path.name == EXPORTED:
+        for _, node in stage_nodes(config):  # what it needs was exported with it
+            node["run"] = node["run"] and str(path.parent / node["run"])
+    return config
+
+
+def _stored(folder: Path) -> tuple[Path, Any]:
+    """Return the file that holds a run's configuration, and what it holds."""
+    path, exported = folder / "config.yaml", folder / EXPORTED
+    if path.is_file():
+        try:
+            return path, OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+        except (YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError, ValueError) as error:
+            raise RunError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+    if not exported.is_file():
+        raise RunError(f"{folder} is neither a run folder nor an exported model: no config.yaml, no {EXPORTED}.")
+    content = read_json(exported)
+    return exported, content.get("config") if isinstance(content, dict) else None
 
 
 def load_run(folder: str | Path, checkpoint: str = "best") -> nn.Module:
@@ -143,10 +169,10 @@ def load_run(folder: str | Path, checkpoint: str = "best") -> nn.Module:
     """
     from lenssr.build import build_model
 
-    metrics = read_json(Path(folder) / "metrics.json")
-    model = _with_weights(build_model(read_config(folder)), folder, checkpoint).eval()
-    if metrics is None:
-        raise RunError(f"{folder} is not the folder of a finished run: it has no metrics.json.")
+    config, metrics = read_config(folder), read_json(Path(folder) / "metrics.json")
+    if not isinstance(metrics, dict) or not isinstance(metrics.get("unit"), float | int):
+        raise RunError(f"{folder} is not the folder of a finished run: its metrics.json is missing or damaged.")
+    model = _with_weights(build_model(config), folder, checkpoint).eval()
     model.unit = float(metrics["unit"])  # type: ignore[assignment]
     model.run_hash = (read_json(Path(folder) / "status.json") or {}).get("hash")  # type: ignore[assignment]
     return model
@@ -168,8 +194,11 @@ def load_task(folder: str | Path, checkpoint: str = "best", config: dict[str, An
 
 
 def _with_weights(model: nn.Module, folder: str | Path, checkpoint: str) -> nn.Module:
-    from lenssr.checkpoints import read_weights
+    from lenssr.checkpoints import read_shared_weights, read_weights
 
-    if any(True for _ in model.parameters()):
+    shared = Path(folder) / SHARED_WEIGHTS
+    if shared.is_file():
+        read_shared_weights(model, shared)
+    elif any(True for _ in model.parameters()):
         read_weights(model, Path(folder) / "checkpoints" / f"{checkpoint}.ckpt")
     return model
