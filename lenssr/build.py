@@ -114,6 +114,7 @@ def _quiet() -> None:
         ".*Checkpoint directory .* exists and is not empty.*",  # resuming is the point
         ".*`log_every_n_steps`.*|.*smaller than the logging interval.*",
         ".*lr_scheduler.step.*before.*optimizer.step.*",
+        ".*`srun` command is available.*",  # jobs in SLURM start their own processes
         ".*LeafSpec.*",  # https://github.com/Lightning-AI/pytorch-lightning/issues/21371
         ".*ModelCheckpoint.*sync_dist.*",
     ):

@@ -14,7 +14,7 @@ from typing import Any
 
 from lenssr.errors import RunError
 
-__all__ = ["disk_errors", "is_locked", "locked", "read_json", "whole_file", "whole_folder", "write_json", "write_text"]
+__all__ = ["disk_errors", "read_json", "whole_file", "whole_folder", "write_json", "write_text"]
 
 _PARTIAL = ".partial-"
 
@@ -88,42 +88,3 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, UnicodeDecodeError):
         return None
-
-
-@contextmanager
-def locked(path: Path, waiting: str) -> Iterator[None]:
-    """Hold the lock of a folder or file; say ``waiting`` where another process has it.
-
-    The operating system releases the lock when its holder dies, so a lock file left behind stops nobody.
-    """
-    import sys
-
-    from filelock import FileLock, Timeout
-
-    with disk_errors(path):
-        folder = path.parent / ".locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / f"{path.name}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            print(waiting, file=sys.stderr, flush=True)
-            lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def is_locked(path: Path) -> bool:
-    """Whether a process holds the lock of a folder or file right now."""
-    from filelock import FileLock, Timeout
-
-    lock = path.parent / ".locks" / f"{path.name}.lock"
-    if not lock.exists():
-        return False
-    try:
-        with FileLock(lock, timeout=0):
-            return False
-    except Timeout:
-        return True

@@ -28,27 +28,31 @@ def duration(seconds: float) -> str:
 
 
 @contextmanager
-def track(title: str, total: int, unit: str) -> Iterator[Callable[..., None]]:
-    """Show the progress of ``total`` units; the block gets ``advance(n=1, note="")``."""
-    if sys.stderr.isatty():
-        with _bar(title, total, unit) as advance:
-            yield advance
-    else:
-        with _lines(title, total, unit) as advance:
-            yield advance
+def track(title: str, total: int, unit: str, estimate: bool = True) -> Iterator[Callable[..., None]]:
+    """Show the progress of ``total`` units; the block gets ``advance(n=1, note="")``.
+
+    Args:
+        title: of the work.
+        total: units.
+        unit: their name, in the plural.
+        estimate: show rate and remaining time; not where the caller's notes know better.
+    """
+    show = _bar if sys.stderr.isatty() else _lines
+    with show(title, total, unit, estimate) as advance:
+        yield advance
 
 
 @contextmanager
-def _bar(title: str, total: int, unit: str) -> Iterator[Callable[..., None]]:
+def _bar(title: str, total: int, unit: str, estimate: bool) -> Iterator[Callable[..., None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    speed = (TextColumn("{task.fields[rate]}"), TimeRemainingColumn()) if estimate else ()
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
+        *speed,
         TextColumn("{task.fields[note]}"),
     )
     start = time.monotonic()
@@ -67,7 +71,7 @@ def _bar(title: str, total: int, unit: str) -> Iterator[Callable[..., None]]:
 
 
 @contextmanager
-def _lines(title: str, total: int, unit: str) -> Iterator[Callable[..., None]]:
+def _lines(title: str, total: int, unit: str, estimate: bool) -> Iterator[Callable[..., None]]:
     start = last = time.monotonic()
     done = 0
     shown = ""
@@ -81,6 +85,7 @@ def _lines(title: str, total: int, unit: str) -> Iterator[Callable[..., None]]:
             last = now
             rate = done / max(1e-9, now - start)
             left = "" if done >= total else f", {duration((total - done) / rate)} left"
-            say(f"{title}: {done}/{total}, {rate:.3g} {unit}/s{left}{'  ' + shown if shown else ''}")
+            speed = f", {rate:.3g} {unit}/s{left}" if estimate else ""
+            say(f"{title}: {done}/{total}{speed}{'  ' + shown if shown else ''}")
 
     yield advance

@@ -13,7 +13,8 @@ from omegaconf import DictConfig
 
 from lenssr.config import CONFIGS, plain
 from lenssr.errors import ConfigError, Interrupted, LensSRError, RunError
-from lenssr.files import disk_errors, locked, read_json
+from lenssr.files import disk_errors, read_json
+from lenssr.locks import locked
 from lenssr.progress import duration, say
 from lenssr.runs import Run, RunResult
 from lenssr.schema import validate
@@ -118,21 +119,59 @@ class _Jobs:
     """What Hydra runs: one job, or those of a sweep, of which a failing one does not stop the others."""
 
     def __init__(self) -> None:
-        self.failures: list[LensSRError] = []
+        self.runs: list[tuple[list[str], RunResult | None]] = []
+        self.failures: list[tuple[list[str], LensSRError]] = []
+        self.sweep = False
 
     def __call__(self, cfg: DictConfig) -> float | None:
+        from hydra.core.hydra_config import HydraConfig
+        from hydra.types import RunMode
+
         from lenssr.results.summary import show
 
+        self.sweep = HydraConfig.get().mode == RunMode.MULTIRUN
+        overrides = list(HydraConfig.get().overrides.task)
+        if self.sweep:
+            typed = {word.replace(" ", "") for word in sys.argv}
+            swept = [word for word in overrides if word not in typed] or overrides
+            say(f"\n== run {len(self.runs) + 1}: {' '.join(swept)}")
         begun = time.monotonic()
         try:
             result = train(cfg)
         except Interrupted as error:
             raise _Stopped(error) from error
         except LensSRError as error:
-            self.failures.append(error)
+            self.runs.append((overrides, None))
+            self.failures.append((overrides, error))
             return None
+        self.runs.append((overrides, result))
         show(result, cfg, duration(time.monotonic() - begun))
         return result.metrics.get("objective")
+
+    def end(self, show_traceback: bool) -> None:
+        """Say what a sweep found, and what failed.
+
+        Raises:
+            LensSRError: the failure of a single run, or one that names all of a sweep's.
+        """
+        if show_traceback:
+            for _, failure in self.failures[:-1]:
+                traceback.print_exception(failure)
+        if self.sweep:
+            from lenssr.results.summary import show_runs
+
+            show_runs(self.runs)
+            results = [result for _, result in self.runs if result]
+            done = sum(result.trained for result in results)
+            say(f"{done} runs done, {len(results) - done} found finished, {len(self.failures)} failed")
+        if not self.failures:
+            return
+        last = self.failures[-1][1]
+        if not self.sweep:
+            raise last
+        texts = [f"  {' '.join(overrides)}\n    {failure}" for overrides, failure in self.failures]
+        count = f"{len(self.failures)} of {len(self.runs)} runs failed; the same command tries them again."
+        raise RunError("\n".join([count, *texts])) from last
 
 
 def main() -> None:
@@ -183,12 +222,7 @@ def _hydra_main(arguments: list[str]) -> None:
         raise ConfigError(explain(error, overrides)) from error
     except _Stopped as stop:
         raise stop.interrupted from stop
-    for failure in jobs.failures[:-1]:
-        if "traceback=true" in arguments:
-            traceback.print_exception(failure)
-        say(f"error: {failure}")
-    if jobs.failures:
-        raise jobs.failures[-1]
+    jobs.end("traceback=true" in arguments)
 
 
 if __name__ == "__main__":

@@ -65,6 +65,8 @@ def test_a_traceback_comes_when_asked_for(cli, tiny):
 def test_one_failing_job_does_not_stop_a_sweep(cli, tiny, tmp_path):
     code, _, err = cli("-m", *tiny, *TINY_RDN, "optimizer.lr=0,1e-3")
     assert code == 2 and "optimizer.lr=0" in err
+    assert "== run 2: optimizer.lr=0.001" in err and "1 runs done, 0 found finished, 1 failed" in err
+    assert "1 of 2 runs failed" in err and "Traceback" not in err
     assert len(list(tmp_path.glob("outputs/runs/*/metrics.json"))) == 1
 
 

@@ -18,7 +18,8 @@ import pandas as pd
 from lenssr.data.store import FORMAT, ImageSet, SetWriter, open_set
 from lenssr.data.unpickle import read_npy
 from lenssr.errors import ConfigError, DataError
-from lenssr.files import locked, whole_folder
+from lenssr.files import whole_folder
+from lenssr.locks import locked
 from lenssr.progress import say, track
 
 __all__ = ["FolderSource", "read_image"]

@@ -18,7 +18,8 @@ from lenssr.data.batches import Batch, EvaluationBatches, Pixels
 from lenssr.data.observe import Window
 from lenssr.data.store import FORMAT, ImageSet, SetWriter, open_set
 from lenssr.errors import ConfigError
-from lenssr.files import locked, whole_folder
+from lenssr.files import whole_folder
+from lenssr.locks import locked
 from lenssr.models.interpolation import enlarged
 from lenssr.progress import track
 

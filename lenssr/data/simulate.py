@@ -20,7 +20,8 @@ from lenssr.data.lensing import Instrument, render
 from lenssr.data.parameters import SPLITS, Scene, sample
 from lenssr.data.store import FORMAT, ImageSet, SetWriter, open_set
 from lenssr.errors import ConfigError
-from lenssr.files import locked, whole_folder
+from lenssr.files import whole_folder
+from lenssr.locks import locked
 from lenssr.progress import track
 
 __all__ = ["SimulatedSource", "as_tensors", "simulate"]

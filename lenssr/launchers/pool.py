@@ -6,96 +6,68 @@ identity; what another pool is doing right now is known by the run's lock. So tw
 
 from __future__ import annotations
 
-import ctypes
 import os
-import shlex
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lenssr.config import compose, plain
 from lenssr.errors import Interrupted, RunError
-from lenssr.files import is_locked, read_json
+from lenssr.files import read_json
+from lenssr.launchers import jobs as sweep
 from lenssr.launchers.devices import Device, environment, find_devices
+from lenssr.launchers.jobs import Job, die_with_parent, last_lines
+from lenssr.locks import claim, is_locked
 from lenssr.progress import duration, say, track
-from lenssr.runs import Run
-from lenssr.stages import identify
+from lenssr.results.summary import show_runs
 
-__all__ = ["Job", "Pool", "find_devices", "jobs_of", "plan"]
+__all__ = ["Pool", "PoolJob", "find_devices", "jobs_of", "plan"]
 
 _POLL = 0.1  # seconds
-_LAST_LINES = 5
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass
-class Job:
-    """One configuration of a sweep.
+class PoolJob(Job):
+    """A job in a process on some of the pool's devices."""
 
-    Attributes:
-        overrides: of its command line.
-        run: its folder.
-        needs: devices; 0 for all.
-        state: ``waiting``, ``running``, ``found`` (finished before), ``done`` or ``failed``.
-        console: what it printed.
-    """
-
-    overrides: list[str]
-    run: Run
-    needs: int = 1
-    state: str = "waiting"
-    console: Path = Path()
     process: subprocess.Popen[bytes] | None = None
     devices: list[Device] = field(default_factory=list)
+    claim: ExitStack | None = None
     started: float = 0.0
     seconds: float = 0.0
 
-    @property
-    def command(self) -> str:
-        """To be typed, to run it alone."""
-        return shlex.join(["python", "train.py", *self.overrides])
 
-    @property
-    def title(self) -> str:
-        """What tells it apart for a reader."""
-        return self.run.folder.name
-
-
-def jobs_of(job_overrides: Sequence[Sequence[str]]) -> list[Job]:
+def jobs_of(job_overrides: Sequence[Sequence[str]]) -> list[PoolJob]:
     """Return the jobs of a sweep; two with one identity are one job."""
-    jobs: dict[str, Job] = {}
-    for overrides in job_overrides:
-        config = plain(compose(list(overrides)))
-        run = Run(config, identify(config))
-        jobs.setdefault(run.hash, Job(list(overrides), run, _needs(config["trainer"]["devices"])))
-    return list(jobs.values())
-
-
-def _needs(wanted: Any) -> int:
-    """Return how many devices a job takes; 0 for all of them, as Lightning's -1 and "auto"."""
-    if isinstance(wanted, list):
-        return len(wanted)
-    return max(0, wanted) if isinstance(wanted, int) else 0
+    return [PoolJob(job.overrides, job.run, job.needs) for job in sweep.jobs_of(job_overrides)]
 
 
 def plan(jobs: Sequence[Job], devices: Sequence[Device]) -> None:
     """Say, a line each, what would run, where, and what it may take, by finished runs of the same model."""
     spent = _spent({job.run.folder.parent for job in jobs})
-    total = 0.0
+    known: list[float] = []
+    unknown = 0
     for job in jobs:
         if job.run.result():
             say(f"finished  {job.title}")
             continue
         seconds = spent.get(job.run.config["model"]["name"])
-        total += seconds or 0.0
+        known += [] if seconds is None else [seconds]
+        unknown += seconds is None
         cost = "cost unknown" if seconds is None else f"about {duration(seconds)}"
         say(f"would run {job.title} on one of {len(devices)} x {devices[0].name.split()[0]}, {cost}: {job.command}")
-    say(f"all that is known: about {duration(total / len(devices))} on {len(devices)} devices")
+    where = f"on {len(devices)} devices"
+    if unknown:
+        rest = f"{len(known)} others take about {duration(sum(known) / len(devices))} {where}" if known else ""
+        say(f"No total: {unknown} jobs are of models that no finished run has timed{'; the ' + rest if rest else ''}.")
+    else:
+        say(f"{len(known)} jobs would take about {duration(sum(known) / len(devices))} {where}.")
 
 
 def _spent(folders: set[Path]) -> dict[str, float]:
@@ -109,12 +81,6 @@ def _spent(folders: set[Path]) -> dict[str, float]:
     return {name: sum(values) / len(values) for name, values in seconds.items()}
 
 
-def _die_with_parent() -> None:
-    """Ask the kernel to stop this process when its parent is gone, however that went."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-
-
 class Pool:
     """Runs jobs side by side.
 
@@ -125,11 +91,11 @@ class Pool:
 
     def __init__(self, devices: Sequence[Device], consoles: Path) -> None:
         self.free, self.size, self.consoles = list(devices), len(devices), consoles
-        self.jobs: list[Job] = []
+        self.jobs: list[PoolJob] = []
         self._asked: int | None = None
         self._advance: Callable[..., None] = lambda n=1, note=None: None
 
-    def run(self, jobs: list[Job]) -> None:
+    def run(self, jobs: list[PoolJob]) -> None:
         """Run every job that is not finished; jobs that fail are listed at the end.
 
         Raises:
@@ -140,11 +106,12 @@ class Pool:
         self.consoles.mkdir(parents=True, exist_ok=True)
         before = {number: signal.signal(number, self._handle) for number in _SIGNALS}
         try:
-            with track("jobs", len(jobs), "jobs") as self._advance:
+            with track("jobs", len(jobs), "jobs", estimate=False) as self._advance:  # found jobs take no time
                 self._work()
         finally:
             for job in self._in("running"):
                 self._signal(job, signal.SIGKILL)
+                self._leave(job, "running")
             for number, handler in before.items():
                 signal.signal(number, handler)
         if self._asked:
@@ -152,7 +119,7 @@ class Pool:
             raise Interrupted(f"Stopped with {left} of {len(jobs)} jobs left; repeat the command to go on.")
         self._report()
 
-    def _in(self, *states: str) -> list[Job]:
+    def _in(self, *states: str) -> list[PoolJob]:
         return [job for job in self.jobs if job.state in states]
 
     def _work(self) -> None:
@@ -164,10 +131,13 @@ class Pool:
                     self._consider(job)
             time.sleep(_POLL)
 
-    def _consider(self, job: Job) -> None:
+    def _consider(self, job: PoolJob) -> None:
         """Start a job if it is not finished, no other pool has it, and its devices are free."""
         needs = min(job.needs or self.size, self.size)
         if len(self.free) < needs or is_locked(job.run.folder):
+            return
+        job.claim = claim(job.run.folder)  # another pool may start it right now
+        if job.claim is None:
             return
         if job.run.result():
             self._end(job, "found")
@@ -182,23 +152,29 @@ class Pool:
                 stdout=console,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # so that Ctrl-C reaches it through the pool alone, and once
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
         job.state, job.started = "running", time.monotonic()
 
-    def _collect(self, job: Job) -> None:
+    def _collect(self, job: PoolJob) -> None:
         assert job.process is not None
         if job.process.poll() is None:
             return
         job.seconds = time.monotonic() - job.started
         self.free += job.devices
         if self._asked and job.process.returncode:
-            job.state = "stopped"
+            self._leave(job, "stopped")
             return
         self._end(job, "done" if job.process.returncode == 0 and job.run.result() else "failed")
 
-    def _end(self, job: Job, state: str) -> None:
+    @staticmethod
+    def _leave(job: PoolJob, state: str) -> None:
         job.state = state
+        if job.claim:
+            job.claim.close()
+
+    def _end(self, job: PoolJob, state: str) -> None:
+        self._leave(job, state)
         if state == "failed":
             say(f"failed: {job.title} ({_how(job)}); the others go on")
         self._advance(1, self._note())
@@ -206,7 +182,7 @@ class Pool:
     def _note(self) -> str:
         done = self._in("done")
         parts = [f"{len(self._in('running'))} running", f"{len(self._in('failed'))} failed"]
-        if done:
+        if done and self._in("waiting", "running"):
             left = len(self._in("waiting")) + 0.5 * len(self._in("running"))
             mean = sum(job.seconds for job in done) / len(done)
             parts.append(f"about {duration(mean * left / self.size)} left")
@@ -222,7 +198,7 @@ class Pool:
             self._signal(job, number if first else signal.SIGKILL)
 
     @staticmethod
-    def _signal(job: Job, number: int) -> None:
+    def _signal(job: PoolJob, number: int) -> None:
         assert job.process is not None
         try:
             os.killpg(job.process.pid, number)
@@ -234,10 +210,12 @@ class Pool:
     def _report(self) -> None:
         failed = self._in("failed")
         found, done = len(self._in("found")), len(self._in("done"))
+        show_runs([(job.overrides, job.run.result()) for job in self.jobs])
         say(f"{done} jobs done, {found} found finished, {len(failed)} failed")
         if failed:
             texts = [
-                f"{job.title} ({_how(job)}), {job.console}:\n{_tail(job)}\n  retry: {job.command}" for job in failed
+                f"{job.title} ({_how(job)}), {job.console}:\n{last_lines(job.console)}\n  retry: {job.command}"
+                for job in failed
             ]
             raise RunError(
                 f"{len(failed)} of {len(self.jobs)} jobs failed; the same command tries them again.\n"
@@ -245,14 +223,9 @@ class Pool:
             )
 
 
-def _how(job: Job) -> str:
+def _how(job: PoolJob) -> str:
     code = job.process.returncode if job.process else 0
     return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-
-
-def _tail(job: Job) -> str:
-    lines = job.console.read_text(errors="replace").splitlines()[-_LAST_LINES:]
-    return "\n".join(f"    {line}" for line in lines)
 
 
 def _best(jobs: Sequence[Job]) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from lenssr.runs import RunResult
 
-__all__ = ["columns", "rows", "show"]
+__all__ = ["columns", "rows", "show", "show_runs"]
 
 Column = tuple[str, str, str]  # score, heading, format
 
@@ -81,3 +82,33 @@ def show(result: RunResult, cfg: Any, seconds: str) -> None:
     if cfg.scale.name != "report":
         console.print(f"scale={cfg.scale.name}: {cfg.scale.advice}")
     console.print(str(result.folder), soft_wrap=True, highlight=False)
+
+
+def show_runs(runs: Sequence[tuple[Sequence[str], RunResult | None]]) -> None:
+    """Print the finished runs of a sweep, a line each: what sets it apart, its scores, its folder.
+
+    Args:
+        runs: overrides and result of each; runs without a result are left out.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    done = [(overrides, result) for overrides, result in runs if result]
+    common = set.intersection(*(set(overrides) for overrides, _ in done)) if done else set()
+    kinds: dict[tuple[str, ...], list[tuple[str, RunResult]]] = {}
+    for overrides, result in done:
+        label = " ".join(word for word in overrides if word not in common)
+        scores = result.metrics["scores"]["prediction"]
+        kinds.setdefault(tuple(heading for _, heading, _ in columns(scores)), []).append((label, result))
+    console = Console(width=None if Console().is_terminal else 140)
+    for headings, members in kinds.items():
+        table = Table("run", *headings, "folder")
+        for column in table.columns[1:-1]:
+            column.justify = "right"
+        for label, result in members:
+            scores = result.metrics["scores"]["prediction"]
+            cells = [form.format(scores[key]["mean"]) if key in scores else "-" for key, _, form in columns(scores)]
+            table.add_row(label, *cells, str(result.folder.name))
+        console.print(table)
+    for parent in sorted({str(result.folder.parent) for _, result in done}):
+        console.print(f"folders: {parent}", soft_wrap=True, highlight=False)

@@ -21,7 +21,8 @@ from typing import Any
 from lenssr import __version__
 from lenssr.config import stage_nodes
 from lenssr.errors import LensSRError, RunError
-from lenssr.files import locked, read_json, whole_folder, write_json, write_text
+from lenssr.files import read_json, whole_folder, write_json, write_text
+from lenssr.locks import locked
 from lenssr.progress import say
 from lenssr.stages import EXPORTED, SHARED_WEIGHTS, load_run, read_config
 

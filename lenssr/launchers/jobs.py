@@ -1,0 +1,81 @@
+"""The jobs of a sweep."""
+
+from __future__ import annotations
+
+import ctypes
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lenssr.config import compose, plain
+from lenssr.runs import Run
+from lenssr.stages import identify
+
+__all__ = ["Job", "die_with_parent", "jobs_of", "last_lines"]
+
+_LAST_LINES = 5
+
+
+@dataclass
+class Job:
+    """One configuration of a sweep.
+
+    Attributes:
+        overrides: of its command line.
+        run: its folder.
+        needs: devices; 0 for all.
+        state: ``waiting``, ``running``, ``found`` (finished before), ``done`` or ``failed``.
+        console: what it printed.
+    """
+
+    overrides: list[str]
+    run: Run
+    needs: int = 1
+    state: str = "waiting"
+    console: Path = Path()
+
+    @property
+    def command(self) -> str:
+        """To be typed, to run it alone."""
+        return shlex.join(["python", "train.py", *self.overrides])
+
+    @property
+    def title(self) -> str:
+        """What tells it apart for a reader."""
+        return self.run.folder.name
+
+
+def jobs_of(job_overrides: Sequence[Sequence[str]]) -> list[Job]:
+    """Return the jobs of a sweep; two with one identity are one job."""
+    jobs: dict[str, Job] = {}
+    for overrides in job_overrides:
+        config = plain(compose(list(overrides)))
+        run = Run(config, identify(config))
+        jobs.setdefault(run.hash, Job(list(overrides), run, _needs(config["trainer"]["devices"])))
+    return list(jobs.values())
+
+
+def _needs(wanted: Any) -> int:
+    """Return how many devices a job takes; 0 for all of them, as Lightning's -1 and "auto"."""
+    if isinstance(wanted, list):
+        return len(wanted)
+    return max(0, wanted) if isinstance(wanted, int) else 0
+
+
+def last_lines(console: Path) -> str:
+    """Return the end of what a job printed, indented."""
+    try:
+        lines = console.read_text(errors="replace").splitlines()[-_LAST_LINES:]
+    except FileNotFoundError:
+        lines = ["(nothing was printed)"]
+    return "\n".join(f"    {line}" for line in lines)
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to stop this process when its parent is gone, however that went."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
