@@ -104,7 +104,7 @@ def test_flux_is_conserved_and_the_header_kept(run, tmp_path):
 
 def test_surface_brightness_is_not_divided_among_pixels(run, tmp_path):
     fits.PrimaryHDU(lens(), fits.Header({"BUNIT": "MJy/sr"})).writeto(tmp_path / "a.fits")
-    assert np.median(upscale(run, tmp_path / "a.fits")[0].sr) == pytest.approx(np.median(lens()), rel=0.1)
+    assert upscale(run, tmp_path / "a.fits")[0].sr.mean() == pytest.approx(lens().mean(), rel=1e-4)
 
 
 def test_scaling_the_input_scales_the_output(run):
@@ -185,16 +185,16 @@ def test_every_kind_of_file(run, tmp_path):
     np.save(tmp_path / "cube.npy", np.stack([image, 2 * image]))
     fits.HDUList(
         [
-            fits.PrimaryHDU(header=fits.Header({"EXPTIME": 5.0})),
+            fits.PrimaryHDU(header=fits.Header({"GAIN": 5.0})),
             fits.ImageHDU(image, header("CD"), name="SCI"),
             fits.ImageHDU(np.full_like(image, 0.5), name="ERR"),
             fits.ImageHDU(np.stack([image, image + 1]), name="BANDS"),
             fits.BinTableHDU.from_columns([fits.Column("a", "D", array=np.arange(3.0))]),
         ]
     ).writeto(tmp_path / "many.fits")
-    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(image, header("CD"), compression_type="GZIP_1")]).writeto(
-        tmp_path / "packed.fits.fz"
-    )
+    fits.HDUList(
+        [fits.PrimaryHDU(), fits.CompImageHDU(image, header("CD"), compression_type="GZIP_1", quantize_level=0)]
+    ).writeto(tmp_path / "packed.fits.fz")
     with h5py.File(tmp_path / "lens.h5", "w") as file:
         file["image_data"], file["background_rms"] = image, 0.02
         file["exposure_time"], file["transform_pix2angle"] = np.full(image.shape, 100.0), np.diag([-0.04, 0.04])
@@ -204,7 +204,7 @@ def test_every_kind_of_file(run, tmp_path):
     assert (first.name, second.name) == ("cube_0", "cube_1")
     many = read(tmp_path / "many.fits")
     assert [entry.name for entry in many] == ["many_SCI", "many_BANDS_0", "many_BANDS_1"]
-    assert many[0].header["EXPTIME"] == 5.0 and many[0].pixel_scale == pytest.approx(0.101, abs=1e-3)
+    assert many[0].header["GAIN"] == 5.0 and many[0].pixel_scale == pytest.approx(0.101, abs=1e-3)
     assert np.array_equal(many[0].rms, np.full_like(image, 0.5)) and many[1].rms is None
     packed = read(tmp_path / "packed.fits.fz")[0]
     assert np.array_equal(packed.data, image) and packed.pixel_scale == pytest.approx(0.101, abs=1e-3)

@@ -177,7 +177,7 @@ def _degraded(
     from lenssr.data.degrade import blurred
 
     def trial(sigma: float) -> Tensor:
-        width = torch.tensor([sigma * scale])
+        width = torch.tensor([float(sigma) * scale])
         return _binned(blurred(surface[0], width, sigma * scale)[None], scale)
 
     def misfit(sigma: float) -> float:
