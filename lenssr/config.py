@@ -204,7 +204,8 @@ def refuse_foreign_targets(node: Any, where: str) -> None:
     """
     if isinstance(node, str) and "${" in node:
         raise RunError(f"{where} holds the interpolation '{node}', and is not opened: no stored configuration has any.")
-    if isinstance(node, dict) and (target := node.get("_target_")) is not None and target not in _own_targets():
+    target = node.get("_target_") if isinstance(node, dict) else None
+    if target is not None and not (isinstance(target, str) and target in _own_targets()):
         raise RunError(
             f"{where} asks for '{target}', which no file in configs/ does, and is not opened: it could run any code. "
             "If that is a model of your own, put its YAML file into configs/model/."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
 from lenssr.config import compose, plain, refuse_foreign_targets, select, stage_nodes
-from lenssr.errors import ConfigError, RunError
+from lenssr.errors import ConfigError, LensSRError, RunError
 from lenssr.files import read_json
 from lenssr.progress import say
 from lenssr.runs import Run
@@ -172,7 +174,9 @@ def load_run(folder: str | Path, checkpoint: str = "best") -> nn.Module:
     config, metrics = read_config(folder), read_json(Path(folder) / "metrics.json")
     if not isinstance(metrics, dict) or not isinstance(metrics.get("unit"), float | int):
         raise RunError(f"{folder} is not the folder of a finished run: its metrics.json is missing or damaged.")
-    model = _with_weights(build_model(config), folder, checkpoint).eval()
+    with _described(folder):
+        model = build_model(config)
+    model = _with_weights(model, folder, checkpoint).eval()
     model.unit = float(metrics["unit"])  # type: ignore[assignment]
     model.run_hash = (read_json(Path(folder) / "status.json") or {}).get("hash")  # type: ignore[assignment]
     return model
@@ -188,9 +192,23 @@ def load_task(folder: str | Path, checkpoint: str = "best", config: dict[str, An
     """
     from lenssr.build import build_task
 
-    task = build_task(config or read_config(folder))
+    config = config or read_config(folder)
+    with _described(folder):
+        task = build_task(config)
     _with_weights(task.model, folder, checkpoint)
     return task.eval()
+
+
+@contextmanager
+def _described(folder: str | Path) -> Iterator[None]:
+    """Take what goes wrong while a stored configuration is built for a fault of the file."""
+    try:
+        yield
+    except LensSRError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise RunError(f"{folder} describes a model that cannot be built: {reason}") from error
 
 
 def _with_weights(model: nn.Module, folder: str | Path, checkpoint: str) -> nn.Module:

@@ -16,9 +16,10 @@ from lenssr.errors import DataError, RunError
 from lenssr.inference import main as command
 from lenssr.inference import upscale
 from lenssr.inference.images import read
-from lenssr.inference.product import rescaled, write_fits
+from lenssr.inference.product import write_fits
 from lenssr.inference.tiles import tiled
 from lenssr.inference.upscale import unclipped
+from lenssr.inference.wcs import rescaled
 from lenssr.train import train
 
 

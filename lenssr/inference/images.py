@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from lenssr.errors import DataError
+from lenssr.inference.wcs import check
 
 __all__ = ["Image", "read"]
 
@@ -73,6 +74,8 @@ def read(path: str | Path) -> list[Image]:
 
 def _checked(image: Image, path: Path) -> Image:
     data = image.data
+    if image.header is not None:
+        check(image.header, f"{path} ({image.name})")
     if min(data.shape) < _LEAST:
         raise DataError(
             f"{path} ({image.name}) is {data.shape[0]} x {data.shape[1]} px; the least is {_LEAST} x {_LEAST}."
@@ -172,11 +175,19 @@ def _fits(path: Path) -> list[Image]:
 
 
 def _whole(primary: Any, own: Any) -> Any:
-    """Return an HDU's header with what it inherits from the primary one."""
-    header = own.copy(strip=True)
-    for card in primary.copy(strip=True).cards:
-        if card.keyword and card.keyword not in header and card.keyword not in ("COMMENT", "HISTORY", ""):
-            header.append(card)
+    """Return an HDU's header with what it inherits from the primary one, less cards that cannot be read."""
+    from astropy.io.fits import Header
+    from astropy.io.fits.verify import VerifyError
+
+    header = Header()
+    for source in (own, primary):
+        for card in source.copy(strip=True).cards:
+            try:
+                keyword, value, comment = card.keyword, card.value, card.comment
+                if keyword and keyword not in header and keyword not in ("COMMENT", "HISTORY"):
+                    header[keyword] = (value, comment)
+            except (ValueError, VerifyError):
+                continue
     return header
 
 

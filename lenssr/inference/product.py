@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from lenssr import __version__
 from lenssr.files import whole_file
 from lenssr.inference.upscale import Product
+from lenssr.inference.wcs import coordinates, rescaled
 
-__all__ = ["rescaled", "write_fits"]
+__all__ = ["write_fits"]
 
-_SIP = re.compile(r"^(A|B|AP|BP)_(\d)_(\d)$")
 _KEYWORDS = {  # facts that go into the header
     "chi2": ("SRCHI2", "reduced chi-squared of the degraded image"),
     "flux_ratio": ("SRFLUX", "total flux over the input's"),
@@ -25,30 +23,6 @@ _KEYWORDS = {  # facts that go into the header
     "blur": ("SRBLUR", "best blur, sigma in input pixels"),
     "added_above_noise": ("SRADDED", "part of added power above the noise"),
 }
-
-
-def rescaled(header: Any, scale: int) -> Any:
-    """Return a FITS header for pixels ``scale`` times smaller along a side: every sky position stays where it was.
-
-    A pixel's centre p lies at (p - 0.5) scale + 0.5 of the new grid (FITS counts from 1, pixel edges are at 0.5); the
-    SIP coefficient A_pq of a distortion in pixels becomes A_pq scale^(1 - p - q).
-    """
-    new = header.copy(strip=True)
-    for axis in (1, 2):
-        if f"CRPIX{axis}" in new:
-            new[f"CRPIX{axis}"] = (float(new[f"CRPIX{axis}"]) - 0.5) * scale + 0.5
-    matrix = [f"CD{i}_{j}" for i in (1, 2) for j in (1, 2) if f"CD{i}_{j}" in new]
-    if matrix:
-        for key in matrix:
-            new[key] = float(new[key]) / scale
-    elif any(key in new for key in ("CRPIX1", "CTYPE1", "CDELT1")):
-        for axis in (1, 2):
-            new[f"CDELT{axis}"] = float(new.get(f"CDELT{axis}", 1.0)) / scale
-    for key in list(new):
-        found = _SIP.match(key)
-        if found:
-            new[key] = float(new[key]) * scale ** (1 - int(found[2]) - int(found[3]))
-    return new
 
 
 def write_fits(product: Product, path: Path) -> None:
@@ -68,13 +42,13 @@ def write_fits(product: Product, path: Path) -> None:
     ):
         header.add_history(line)
     plain = {key: header[key] for key in ("BUNIT",) if key in header}
-    coordinates = _coordinates(header)
+    place = coordinates(header)
     hdus = [fits.PrimaryHDU(), fits.ImageHDU(_plane(product.sr), header, name="SCI")]
     hdus += [
-        fits.ImageHDU(_plane(plane), fits.Header({**plain, **coordinates}), name=name)
+        fits.ImageHDU(_plane(plane), fits.Header({**plain, **place}), name=name)
         for name, plane in (("ERR", product.err), ("BILINEAR", product.bilinear))
     ]
-    input_place = _coordinates(own) if own is not None else {}
+    input_place = coordinates(own) if own is not None else {}
     hdus.append(
         fits.ImageHDU(_plane(product.residual), fits.Header({**input_place, "BUNIT": "sigma"}), name="RESIDUAL")
     )
@@ -85,12 +59,3 @@ def write_fits(product: Product, path: Path) -> None:
 
 def _plane(values: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(values, dtype=np.float32)
-
-
-def _coordinates(header: Any) -> dict[str, Any]:
-    """Return the keywords of the first two axes' coordinates."""
-    place = re.compile(
-        r"^(CTYPE|CUNIT|CRPIX|CRVAL|CDELT)[12]$|^(CD|PC)[12]_[12]$|^(CROTA2|RADESYS|EQUINOX|LONPOLE|LATPOLE)$"
-        r"|^(A|B|AP|BP)_(ORDER|\d_\d)$"
-    )
-    return {key: header[key] for key in header if place.match(key)}
