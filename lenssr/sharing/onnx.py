@@ -97,10 +97,10 @@ def _trace(model: nn.Module, config: dict[str, Any], path: Path, dynamic: bool) 
         logging.getLogger(name).setLevel(logging.ERROR)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
-        # the tracer: the newer exporter fixes the sizes of networks that reshape by their input's
+        # the tracer keeps sizes free where a network reshapes by its input's; the newer exporter knows more operators
         torch.onnx.export(
-            model, inputs, str(path), input_names=names, output_names=["output"], dynamic_axes=axes,
-            opset_version=_OPSET, dynamo=False,
+            model, inputs, str(path), input_names=names, output_names=["output"], dynamic_axes=axes or None,
+            opset_version=_OPSET, dynamo=not dynamic, external_data=False, verbose=False,
         )  # fmt: skip
 
 
