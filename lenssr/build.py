@@ -61,6 +61,10 @@ def build_trainer(config: dict[str, Any], run: Run, task: Task) -> pl.Trainer:
     steps, validations = config["trainer"]["max_steps"], config["trainer"]["validations"]
     checkpoint = Checkpoints(run.checkpoints, task.monitor, task.mode)
     callbacks = [instantiate(node, f"callbacks.{name}") for name, node in config["callbacks"].items() if node]
+    if config["search"]:
+        from lenssr.callbacks.report import Report
+
+        callbacks.append(Report(**config["search"], monitor=task.monitor))
     # last, so that what it saves holds what the others did in the same step
     callbacks.sort(key=lambda callback: isinstance(callback, GracefulStop))
     arguments = {key: value for key, value in config["trainer"].items() if key not in _OURS}

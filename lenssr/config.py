@@ -27,6 +27,7 @@ CONFIGS = next(p for p in (_PACKAGE.parent / "configs", _PACKAGE / "configs") if
 # What cannot change a result. Anything not listed here is part of a run's identity, new keys included.
 NOT_IDENTITY = (
     "traceback",
+    "search",  # who asks
     "stages",  # a stage counts by its own hash
     "paths",
     "logger",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["ConfigError", "DataError", "Interrupted", "LensSRError", "RunError", "did_you_mean"]
+__all__ = ["ConfigError", "DataError", "Interrupted", "LensSRError", "Pruned", "RunError", "did_you_mean"]
 
 
 class LensSRError(Exception):
@@ -30,6 +30,12 @@ class Interrupted(LensSRError):
     """The user or the scheduler asked the run to stop; what was reached is saved."""
 
     exit_code = 130
+
+
+class Pruned(LensSRError):
+    """A search judged the run not worth going on."""
+
+    exit_code = 3
 
 
 def did_you_mean(word: str, options: Iterable[str]) -> str:

@@ -3,7 +3,7 @@
 ``outputs/runs/<model>-<loss>-<dataset>-<hash8>/``::
 
     config.yaml          the resolved configuration
-    status.json          running | interrupted | failed | done, and the whole hash
+    status.json          running | interrupted | pruned | failed | done, and the whole hash
     provenance.json      commit, versions, hardware, argv, durations, peak memory, data
     metrics.json         scores under both protocols, with ceiling and baseline
     per_image.parquet    the same for every test image

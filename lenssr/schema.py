@@ -94,10 +94,16 @@ class _Trainer(_Open):
         return self
 
 
+class _Search(_Node):
+    folder: str
+    trial: NonNegativeInt
+
+
 class _Config(_Node):
     seed: NonNegativeInt
     traceback: bool
     stages: dict[str, list[str]]
+    search: _Search | None
     paths: dict[str, str]
     scale: dict[str, Any]
     physics: dict[str, Any]

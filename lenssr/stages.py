@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError  # type: ignore[import-untyped]
+from yaml import YAMLError
 
 from lenssr.config import compose, plain, refuse_foreign_targets, select, stage_nodes
 from lenssr.errors import ConfigError, LensSRError, RunError

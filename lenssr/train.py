@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from lenssr.config import CONFIGS, plain
-from lenssr.errors import ConfigError, Interrupted, LensSRError, RunError
+from lenssr.errors import ConfigError, Interrupted, LensSRError, Pruned, RunError
 from lenssr.files import disk_errors, read_json
 from lenssr.locks import locked
 from lenssr.progress import duration, say
@@ -89,7 +89,8 @@ def _recorded(run: Run) -> RunResult:
         return _work(run, *built)
     except BaseException as error:
         stopped = isinstance(error, Interrupted | KeyboardInterrupt)
-        run.mark("interrupted" if stopped else "failed", error=f"{type(error).__name__}: {error}")
+        state = "pruned" if isinstance(error, Pruned) else "interrupted" if stopped else "failed"
+        run.mark(state, error=f"{type(error).__name__}: {error}")
         raise
 
 
@@ -131,7 +132,7 @@ class _Jobs:
 
         self.sweep = HydraConfig.get().mode == RunMode.MULTIRUN
         overrides = list(HydraConfig.get().overrides.task)
-        if self.sweep:
+        if self.sweep and not cfg.search:
             typed = {word.replace(" ", "") for word in sys.argv}
             swept = [word for word in overrides if word not in typed] or overrides
             say(f"\n== run {len(self.runs) + 1}: {' '.join(swept)}")
@@ -140,11 +141,17 @@ class _Jobs:
             result = train(cfg)
         except Interrupted as error:
             raise _Stopped(error) from error
+        except Pruned:
+            return None
         except LensSRError as error:
+            if cfg.search:  # a search counts its own failures, and goes on
+                say(f"error: {error}")
+                return None
             self.runs.append((overrides, None))
             self.failures.append((overrides, error))
             return None
-        self.runs.append((overrides, result))
+        if not cfg.search:
+            self.runs.append((overrides, result))
         show(result, cfg, duration(time.monotonic() - begun))
         return result.metrics.get("objective")
 
@@ -157,7 +164,7 @@ class _Jobs:
         if show_traceback:
             for _, failure in self.failures[:-1]:
                 traceback.print_exception(failure)
-        if self.sweep:
+        if self.sweep and self.runs:
             from lenssr.results.summary import show_runs
 
             show_runs(self.runs)
@@ -175,8 +182,27 @@ class _Jobs:
 
 
 def main() -> None:
-    """The command line: ``python train.py [-m] [group=option] [key=value] ...``."""
+    """The command line: ``python train.py [-m] [file.yaml] [group=option] [key=value] ...``."""
+    sys.argv[1:] = _expanded(sys.argv[1:])
     sys.exit(_guarded(sys.argv[1:]))
+
+
+def _expanded(arguments: list[str]) -> list[str]:
+    """Put the overrides that a YAML file holds, as a search leaves it, in the place of its path."""
+    if not any(argument.endswith((".yaml", ".yml")) and "=" not in argument for argument in arguments):
+        return arguments
+    from omegaconf import OmegaConf
+
+    found: list[str] = []
+    for argument in arguments:
+        if "=" in argument or not argument.endswith((".yaml", ".yml")):
+            found.append(argument)
+            continue
+        held = plain(OmegaConf.load(argument)) if Path(argument).is_file() else {}
+        if not isinstance(held, dict) or not isinstance(held.get("overrides"), list):
+            sys.exit(_report(f"{argument} is not a file with a list of overrides.", ConfigError.exit_code, False))
+        found += map(str, held["overrides"])
+    return found
 
 
 def _guarded(arguments: list[str]) -> int:

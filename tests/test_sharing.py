@@ -84,7 +84,9 @@ def test_the_card_has_the_scores_and_what_they_are_measured_against(rdn):
 
 def test_an_exported_model_is_evaluated_as_its_run(rdn):
     run, to = rdn
-    scores = [evaluate(folder, [*TINY[:2], "dataset.source.seed=5"]).metrics["scores"]["prediction"] for folder in (run, to)]
+    scores = [
+        evaluate(folder, [*TINY[:2], "dataset.source.seed=5"]).metrics["scores"]["prediction"] for folder in (run, to)
+    ]
     assert scores[0]["truth/psnr"] == scores[1]["truth/psnr"]
 
 

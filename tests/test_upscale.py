@@ -12,14 +12,14 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from lenssr.config import compose
+from lenssr.data.images import read
+from lenssr.data.wcs import rescaled
 from lenssr.errors import DataError, RunError
 from lenssr.inference import main as command
 from lenssr.inference import upscale
-from lenssr.inference.images import read
 from lenssr.inference.product import write_fits
 from lenssr.inference.tiles import tiled
 from lenssr.inference.upscale import unclipped
-from lenssr.inference.wcs import rescaled
 from lenssr.train import train
 
 

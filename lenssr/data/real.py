@@ -127,7 +127,7 @@ class RealSource:
         return found
 
     def _pairs(self) -> list[_Pair]:
-        from lenssr.inference.images import read
+        from lenssr.data.images import read
 
         kernel = None if self.paired else read_kernel(self.psf, self.pixel_scale)
         pairs, small = [], 0

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from lenssr import __version__
+from lenssr.data.wcs import coordinates, rescaled
 from lenssr.files import whole_file
 from lenssr.inference.upscale import Product
-from lenssr.inference.wcs import coordinates, rescaled
 
 __all__ = ["write_fits"]
 

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lenssr.inference.images import Image, read
+from lenssr.data.images import Image, read
 from lenssr.inference.network import Network, Seen
 from lenssr.inference.scores import scores
 from lenssr.inference.tiles import tiled
@@ -66,7 +66,7 @@ def upscale(
 
     Args:
         run: its folder, or an exported one.
-        inputs: files (see :func:`lenssr.inference.images.read`), arrays (H, W) of flux per pixel, or both.
+        inputs: files (see :func:`lenssr.data.images.read`), arrays (H, W) of flux per pixel, or both.
         device: ``auto``, ``cpu`` or ``cuda``.
         draws: of a diffusion model; None for the run's own number.
 

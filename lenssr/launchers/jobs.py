@@ -15,7 +15,7 @@ from lenssr.config import compose, plain
 from lenssr.runs import Run
 from lenssr.stages import identify
 
-__all__ = ["Job", "die_with_parent", "jobs_of", "last_lines"]
+__all__ = ["Job", "die_with_parent", "jobs_of", "last_lines", "objective", "outcome"]
 
 _LAST_LINES = 5
 
@@ -28,7 +28,7 @@ class Job:
         overrides: of its command line.
         run: its folder.
         needs: devices; 0 for all.
-        state: ``waiting``, ``running``, ``found`` (finished before), ``done`` or ``failed``.
+        state: ``waiting``, ``running``, ``found`` (finished before), ``done``, ``pruned`` or ``failed``.
         console: what it printed.
     """
 
@@ -64,6 +64,19 @@ def _needs(wanted: Any) -> int:
     if isinstance(wanted, list):
         return len(wanted)
     return max(0, wanted) if isinstance(wanted, int) else 0
+
+
+def objective(job: Job) -> float | None:
+    """Return what a search over hyper-parameters looks at; None unless the job is done."""
+    result = job.run.result()
+    return result.metrics.get("objective") if result else None
+
+
+def outcome(job: Job) -> str:
+    """Return how the run of an ended job stands: ``done``, ``pruned`` or ``failed``."""
+    if job.run.result():
+        return "done"
+    return "pruned" if job.run.status().get("state") == "pruned" else "failed"
 
 
 def last_lines(console: Path) -> str:

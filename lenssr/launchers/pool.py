@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lenssr.errors import Interrupted, RunError
+from lenssr.errors import Interrupted, Pruned, RunError
 from lenssr.files import read_json
 from lenssr.launchers import jobs as sweep
 from lenssr.launchers.devices import Device, environment, find_devices
-from lenssr.launchers.jobs import Job, die_with_parent, last_lines
+from lenssr.launchers.jobs import Job, die_with_parent, last_lines, outcome
 from lenssr.locks import claim, is_locked
 from lenssr.progress import duration, say, track
 from lenssr.results.summary import show_runs
@@ -165,7 +165,7 @@ class Pool:
         if self._asked and job.process.returncode:
             self._leave(job, "stopped")
             return
-        self._end(job, "done" if job.process.returncode == 0 and job.run.result() else "failed")
+        self._end(job, outcome(job) if job.process.returncode in (0, Pruned.exit_code) else "failed")
 
     @staticmethod
     def _leave(job: PoolJob, state: str) -> None:

@@ -28,12 +28,19 @@ class PoolLauncher(Launcher):
         """Keep the sweep's configuration."""
         self.config = config
 
+    def capacity(self) -> int:
+        """Return how many jobs run at once."""
+        from lenssr.launchers.devices import find_devices
+
+        return len(find_devices(self.devices, self.slots))
+
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs and return their objectives.
 
         Raises:
             RunError: some jobs failed; the others are done.
         """
+        from lenssr.launchers.jobs import objective
         from lenssr.launchers.pool import Pool, find_devices, jobs_of, plan
 
         jobs = jobs_of(job_overrides)
@@ -44,8 +51,7 @@ class PoolLauncher(Launcher):
         Pool(devices, Path(self.config.paths.outputs) / "sweeps").run(jobs)
         returns = []
         for job in jobs:
-            result = job.run.result()
             done = JobReturn(overrides=job.overrides, status=JobStatus.COMPLETED)
-            done.return_value = result.metrics.get("objective") if result else None
+            done.return_value = objective(job)
             returns.append(done)
         return returns

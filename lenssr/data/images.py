@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from lenssr.data.wcs import check
 from lenssr.errors import DataError
-from lenssr.inference.wcs import check
 
 __all__ = ["Image", "read"]
 

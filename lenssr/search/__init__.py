@@ -1,0 +1,1 @@
+"""Search over hyper-parameters: ``python train.py -m hparams=rdn``."""
