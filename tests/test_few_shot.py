@@ -175,7 +175,7 @@ def test_a_run_without_few_shots_keeps_the_identity_it_had():
 )
 def test_mistakes_are_named(words, match, base, tmp_path, outputs, cli):
     galaxies(tmp_path / "g")
-    code, _, err = cli(*overrides(tmp_path / "g", outputs, f"finetune.run={base}", *words))
+    code, _, err = cli(*overrides(tmp_path / "g", outputs, f"finetune.run={base}", "dataset.shots=2", *words))
     assert code == 2 and match in err and "Traceback" not in err
 
 
