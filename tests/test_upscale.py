@@ -218,13 +218,23 @@ def test_every_kind_of_file(run, tmp_path):
 
 def test_the_command_line(run, tmp_path, monkeypatch, capsys):
     np.save(tmp_path / "a.npy", lens())
-    arguments = ["upscale.py", str(run), str(tmp_path / "a.npy"), "-o", str(tmp_path / "out.fits"), "--html"]
+    arguments = [
+        "upscale.py",
+        str(run),
+        str(tmp_path / "a.npy"),
+        "-o",
+        str(tmp_path / "out.fits"),
+        "--html",
+        "--picture",
+    ]
+    arguments.append(str(tmp_path / "out.png"))
     monkeypatch.setattr("sys.argv", arguments)
     command.main()
     assert str(tmp_path / "out.fits") in capsys.readouterr().out
     told = json.loads((tmp_path / "out.json").read_text())
     assert told["facts"]["flux_ratio"] == pytest.approx(1, abs=1e-4)
     page = (tmp_path / "out.html").read_text()
+    assert (tmp_path / "out.png").stat().st_size > 10_000
     assert "@@" not in page and "http" not in page.replace("http-equiv", "")
     monkeypatch.setattr("sys.argv", [*arguments[:3], str(tmp_path / "a.npy"), *arguments[3:]])
     with pytest.raises(SystemExit) as stop:

@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument("images", nargs="+", help="files; several HDUs or planes are several images")
     parser.add_argument("-o", "--to", type=Path, default=Path("."), help="a .fits file, or a folder [%(default)s]")
     parser.add_argument("--html", action="store_true", help="also a page to look at, beside each file")
+    parser.add_argument("--picture", type=Path, help="also a PNG of all images")
     parser.add_argument("--draws", type=int, help="of a diffusion model")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     arguments = parser.parse_args()
@@ -53,6 +54,10 @@ def _run(arguments: argparse.Namespace) -> None:
 
                 write_page(product, path.with_suffix(".html"))
         _tell(product, path)
+    if arguments.picture:
+        from lenssr.inference.picture import write_picture
+
+        write_picture(products, arguments.picture)
 
 
 def _tell(product: object, path: Path) -> None:

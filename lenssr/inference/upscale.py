@@ -2,8 +2,8 @@
 
 The network saw flux in units of its training set, at one noise level. A foreign image is brought there by an affine
 map, x = (d - sky) * gain: the sky is its clipped median, the gain makes its noise the one that the network was trained
-on (or its peak, where training had many noise levels). The map is inverted afterwards. What a network cannot know, the
-level of the sky, is set so that the total flux is that of the input.
+on (or its peak, where training had many noise levels). The map is inverted afterwards. Smooth light is then taken from
+the input, which measures it better than a network guesses it, so that flux is conserved.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from lenssr.progress import track
 
 __all__ = ["Product", "upscale"]
 
+_SMOOTH = 6.0  # input pixels, sigma of a Gaussian
 _CLIP = 3.0  # sigma of the clipping that finds sky and noise
 
 
@@ -103,7 +104,7 @@ def _upscaled(network: Network, image: Image) -> Product:
         found = unclipped(found, seen.target_noise)
     surface, err = found / gain + sky, spread / gain
     here = torch.from_numpy(~masked)
-    surface += (torch.from_numpy(data) - _binned(surface, scale))[here].mean()
+    surface += _missed(surface, scale, torch.from_numpy(data), here)
     rms = torch.from_numpy(image.rms) if image.rms is not None else torch.full(data.shape, noise)
     degraded, blur = _degraded(surface, scale, seen, torch.from_numpy(data), rms, here)
     residual = ((degraded - torch.from_numpy(data)) / rms).numpy()
@@ -162,6 +163,21 @@ def _gain(data: np.ndarray, sky: float, noise: float, seen: Seen) -> tuple[float
     if seen.noise[0] == seen.noise[1]:
         return seen.noise[0] / noise, "noise"
     return seen.peak / max(float(np.quantile(data, 0.9995)) - sky, noise), "peak"
+
+
+def _missed(surface: Tensor, scale: int, data: Tensor, here: Tensor) -> Tensor:
+    """Return the smooth flux that an image lacks against the input, (1, 1, H, W).
+
+    Over many pixels the input itself measures the flux better than any network guesses it: what is smoother than
+    ``_SMOOTH`` pixels is taken from there, which adds a 21st of a pixel's noise, and the total is the input's.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    weight = here.double().numpy()
+    lacking = np.where(weight > 0, (data - _binned(surface, scale)).double().numpy(), 0.0)
+    smooth = gaussian_filter(lacking, _SMOOTH) / np.maximum(gaussian_filter(weight, _SMOOTH), 1e-6)
+    fine = F.interpolate(torch.from_numpy(smooth)[None, None], scale_factor=scale, mode="bilinear").float()
+    return fine + (torch.from_numpy(lacking) - _binned(fine, scale))[here].mean()
 
 
 def _binned(surface: Tensor, scale: int) -> Tensor:
