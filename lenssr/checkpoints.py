@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from lenssr.errors import RunError
+from lenssr.files import whole_file
 
-__all__ = ["read", "read_shared_weights", "read_weights"]
+__all__ = ["read", "read_shared_weights", "read_weights", "write_weights"]
 
 _PREFIX = "model."
 
@@ -42,6 +43,12 @@ def read_weights(model: nn.Module, path: Path) -> None:
     """
     state = read(path)["state_dict"]
     _load(model, {key.removeprefix(_PREFIX): value for key, value in state.items() if key.startswith(_PREFIX)}, path)
+
+
+def write_weights(model: nn.Module, path: Path) -> None:
+    """Write a model's weights as a checkpoint that :func:`read_weights` reads, whole."""
+    with whole_file(path) as temporary:
+        torch.save({"state_dict": {f"{_PREFIX}{key}": value for key, value in model.state_dict().items()}}, temporary)
 
 
 def read_shared_weights(model: nn.Module, path: Path) -> None:

@@ -28,6 +28,7 @@ __all__ = [
     "identify",
     "load_run",
     "load_task",
+    "load_weights",
     "make",
     "read_config",
     "stage_config",
@@ -67,7 +68,7 @@ def identify(config: dict[str, Any]) -> dict[str, str]:
     for path, node in stage_nodes(config):
         if path.split(".")[0] in config["task"]["ignores"]:
             continue
-        hashes[path] = _named(path, node["run"], config) if node["run"] else _run_of(stage_config(config, node)).hash
+        hashes[path] = _named(path, node, config) if node["run"] else _run_of(stage_config(config, node)).hash
     return hashes
 
 
@@ -76,12 +77,13 @@ def _run_of(cfg: DictConfig) -> Run:
     return Run(config, identify(config))
 
 
-def _named(path: str, folder: str, config: dict[str, Any]) -> str:
+def _named(path: str, node: dict[str, Any], config: dict[str, Any]) -> str:
+    folder = node["run"]
     status = read_json(Path(folder) / "status.json")
     if not status or status.get("state") != "done":
         raise ConfigError(f"{path}.run={folder} is not the folder of a finished run.")
     theirs = read_config(folder)
-    for key in ("dataset.name", "dataset.scale", "dataset.normalization"):
+    for key in node.get("same", ("dataset.name", "dataset.scale", "dataset.normalization")):
         found, wanted = select(theirs, key), select(config, key)
         if found != wanted:
             raise ConfigError(f"{path}.run={folder} was trained with {key}={found}, and this run has {key}={wanted}.")
@@ -110,8 +112,11 @@ def trained(
     inherit: list[str],
     own: list[str] | None = None,
     when: dict[str, Any] | None = None,
+    same: list[str] | None = None,
 ) -> nn.Module:
-    """Return the model of the finished run that a stage node stands for; ``when`` says who needs it.
+    """Return the model of the finished run that a stage node stands for.
+
+    ``when`` says who needs it, ``same`` what a run that is named must have in common with this one.
 
     Raises:
         RunError: :func:`make` was not called before.
@@ -176,7 +181,7 @@ def load_run(folder: str | Path, checkpoint: str = "best") -> nn.Module:
         raise RunError(f"{folder} is not the folder of a finished run: its metrics.json is missing or damaged.")
     with _described(folder):
         model = build_model(config)
-    model = _with_weights(model, folder, checkpoint).eval()
+    model = load_weights(model, folder, checkpoint).eval()
     model.unit = float(metrics["unit"])  # type: ignore[assignment]
     model.run_hash = (read_json(Path(folder) / "status.json") or {}).get("hash")  # type: ignore[assignment]
     return model
@@ -195,7 +200,7 @@ def load_task(folder: str | Path, checkpoint: str = "best", config: dict[str, An
     config = config or read_config(folder)
     with _described(folder):
         task = build_task(config)
-    _with_weights(task.model, folder, checkpoint)
+    load_weights(task.model, folder, checkpoint)
     return task.eval()
 
 
@@ -211,7 +216,12 @@ def _described(folder: str | Path) -> Iterator[None]:
         raise RunError(f"{folder} describes a model that cannot be built: {reason}") from error
 
 
-def _with_weights(model: nn.Module, folder: str | Path, checkpoint: str) -> nn.Module:
+def load_weights(model: nn.Module, folder: str | Path, checkpoint: str = "best") -> nn.Module:
+    """Load the weights of a run, or of an exported model, and return the model.
+
+    Raises:
+        RunError: the checkpoint is missing, damaged or of another model.
+    """
     from lenssr.checkpoints import read_shared_weights, read_weights
 
     shared = Path(folder) / SHARED_WEIGHTS

@@ -22,6 +22,7 @@ CAPTIONS = {
     "spectrum": "Power of each model's images over the truth's",
     "calibration": "Where the pixels fall among the draws, and how often intervals hold them: the baseline, first seed",
     "samples": "Draws from one posterior: the baseline, first seed",
+    "curve": "What each further real image buys: dots are runs, bars mean and spread over seeds and shots",
     "scores": "Scores with their spread over seeds, and the report's",
 }
 _ARROWS = {"better": "↑", "worse": "↓"}

@@ -13,6 +13,7 @@ import torch
 from lenssr.files import whole_file
 from lenssr.results.cost_curve import cost_curve
 from lenssr.results.figures import mark, pyplot, save, stretch
+from lenssr.results.shots_curve import shots_curve
 from lenssr.results.tables import Row, Table
 from lenssr.runs import RunResult
 
@@ -25,13 +26,16 @@ _MARKERS = "osD^vP*X<>hdp"
 def draw(table: Table, folder: Path) -> list[Path]:
     """Write ``<table>_{grid,cost,spectrum}.png`` of a table of images, ``<table>_scores.png`` of one of labels.
 
-    Rows without a finished run are left out; where there is none, nothing is written.
+    One over the number of training images gets ``<table>_curve.png``. Rows without a finished run are left out; where
+    there is none, nothing is written.
     """
     rows = [row for row in table.rows if row.results]
     if not rows:
         return []
     if not any(_has(result, "report/psnr") for row in rows for result in row.results):
         return [_labels(table, folder / f"{table.name}_scores.png")]
+    if any(row.curve for row in rows):
+        return [shots_curve(table, folder / f"{table.name}_curve.png")]
     drawn = any(_has(result, "ensemble/crps") for row in rows for result in row.results)
     curve = cost_curve if drawn else _cost
     return [

@@ -90,7 +90,9 @@ def _needed(config: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 def _without_places(config: dict[str, Any]) -> dict[str, Any]:
     """Return a configuration that tells nothing of the machine it came from."""
-    source = {key: value for key, value in config["dataset"].get("source", {}).items() if key not in ("folder", "root")}
+    source = {
+        key: value for key, value in config["dataset"].get("source", {}).items() if key not in ("folder", "root", "psf")
+    }
     return {**config, "paths": {"outputs": "outputs"}, "logger": {}, "dataset": {**config["dataset"], "source": source}}
 
 
