@@ -135,6 +135,7 @@ def describe(
         "images": len(found.per_image),
         "target": data.target,
         "unit": data.unit,
+        **data.facts(),
         "parameters": sum(p.numel() for p in task.model.parameters() if p.requires_grad),
         "seconds_per_image": found.seconds_per_image,
         "threads": torch.get_num_threads(),

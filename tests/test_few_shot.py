@@ -212,3 +212,22 @@ def test_a_stored_run_of_a_catalogue_that_changed_is_not_handed_out(base, tmp_pa
     np.save(tmp_path / "g" / "b0.npy", np.random.default_rng(5).normal(size=(40, 40)))
     with pytest.raises(Exception, match="no longer those"):
         train(compose(words))
+
+
+def test_a_fine_tuned_run_knows_its_instrument(base, tmp_path, outputs):
+    """An image with the noise that was trained on comes in as it was seen, and goes back through the PSF."""
+    from lenssr.inference import upscale
+
+    galaxies(tmp_path / "g")
+    words = overrides(tmp_path / "g", outputs, f"finetune.run={base}", "dataset.shots=0", "dataset.source.psf=0.15")
+    run = train(compose([*words, "dataset.observation.lr_rms=0.08"])).folder
+    rng = np.random.default_rng(4)
+    y, x = np.mgrid[:64, :64] - 32.0
+    image = (np.exp(-np.hypot(x, y) / 3) + 0.08 * rng.normal(size=x.shape)).astype(np.float32)
+    product = upscale(run, image)[0]
+    unit = train(compose(words)).metrics["unit"]
+    assert product.facts["gain"] == pytest.approx(1 / (4 * unit), rel=0.25)  # networks see flux per HR pixel
+    line = np.exp(-0.5 * (np.arange(-6, 7) / (0.15 / 2.3548 / 0.05)) ** 2)
+    back = convolve(product.sr.astype(float), np.outer(line, line) / line.sum() ** 2, mode="nearest")
+    binned = back.reshape(64, 2, 64, 2).sum((1, 3))
+    assert (binned - image) / product.facts["noise"] == pytest.approx(product.residual, abs=0.02)

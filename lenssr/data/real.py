@@ -117,6 +117,10 @@ class RealSource:
         """Return the splits of the LR images, flux per HR pixel, without the noise that those without partner lack."""
         return open_set(self.path / "lr", verify=True)
 
+    def kernel(self) -> np.ndarray | None:
+        """Return what the LR instrument adds to the HR image's PSF, on HR pixels; None for pairs: nobody knows."""
+        return None if self.paired else read_kernel(self.psf, self.pixel_scale)
+
     def _listed(self) -> list[Path]:
         if self.root.is_file():
             return [self.root]
@@ -129,7 +133,7 @@ class RealSource:
     def _pairs(self) -> list[_Pair]:
         from lenssr.data.images import read
 
-        kernel = None if self.paired else read_kernel(self.psf, self.pixel_scale)
+        kernel = self.kernel()
         pairs, small = [], 0
         for path in self._listed():
             if self.paired and path.parent.name == "lr":

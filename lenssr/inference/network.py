@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,6 +32,7 @@ class Seen:
         clipped: whether negative values were cut.
         target_noise: standard deviation of the sky in the HR images, whose expectation the network tells.
         blur: least and largest sigma of a blur of unknown strength, LR pixels; None where there is none.
+        kernel: PSF that the LR image has beyond the HR image's, on HR pixels; None where there is none.
     """
 
     pixel_scale: float
@@ -39,6 +41,7 @@ class Seen:
     clipped: bool
     target_noise: float
     blur: tuple[float, float] | None
+    kernel: np.ndarray | None = None
 
 
 class Network:
@@ -68,6 +71,7 @@ class Network:
         self.task: Any = task.to(device)
         self.device = device
         self.unit, self.hash = float(metrics["unit"]), str(status["hash"])
+        self._metrics: dict[str, Any] = metrics
         self.name, self.scale = str(self.config["model"]["name"]), int(self.config["dataset"]["scale"])
         self.posterior = isinstance(task, Diffusion)
 
@@ -81,7 +85,10 @@ class Network:
     def seen(self) -> Seen:
         """Return what the training images were like."""
         data, observation = self.config["dataset"], self.config["dataset"]["observation"]
-        pixel, kind = data["source"]["pixel_scale"] * self.scale, observation["_target_"].rsplit(".", 1)[-1]
+        kind = observation["_target_"].rsplit(".", 1)[-1]
+        if kind == "RealExposure":
+            return self._seen_of_real_images()
+        pixel = data["source"]["pixel_scale"] * self.scale
         if kind == "BlurredExposure":
             low, high = observation["noise"]
             blur = tuple(sigma / self.scale for sigma in observation["blur"])
@@ -93,6 +100,14 @@ class Network:
             return Seen(pixel, (rms, rms), _PEAK, observation["detector"]["clip"], noise, None)
         rms = observation["lr_noise"]
         return Seen(pixel, (rms, rms), _PEAK, False, 0.0, None)
+
+    def _seen_of_real_images(self) -> Seen:
+        """Return the same of real images, whose noise was measured, and whose instrument may have a PSF."""
+        noise, pixel, kernel = (self._metrics.get(key) for key in ("lr_noise", "pixel_scale", "psf"))
+        if not isinstance(noise, float | int) or not isinstance(pixel, float | int):
+            raise RunError("The run's metrics.json does not say what its images were like; train it again.")
+        psf = None if kernel is None else np.asarray(kernel, float)
+        return Seen(pixel * self.scale, (noise, noise), _PEAK, False, 0.0, None, psf)
 
     @torch.inference_mode()
     def __call__(self, lr: Tensor, number: int = 0) -> list[Tensor]:

@@ -188,6 +188,11 @@ def _degraded(
     surface: Tensor, scale: int, seen: Seen, data: Tensor, rms: Tensor, here: Tensor
 ) -> tuple[Tensor, float | None]:
     """Return what the camera would make of an image; a blur of unknown strength is the one that fits best."""
+    if seen.kernel is not None:
+        from lenssr.data.degrade import convolve
+
+        taken = convolve(surface[0, 0].double().numpy(), seen.kernel)
+        return _binned(torch.from_numpy(taken).float()[None, None], scale), None
     if seen.blur is None:
         return _binned(surface, scale), None
     from lenssr.data.degrade import blurred
