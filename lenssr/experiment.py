@@ -8,6 +8,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from lenssr import loggers
 from lenssr.build import build_trainer
 from lenssr.checkpoints import read, read_weights, write_weights
 from lenssr.data import LensDataModule
@@ -35,6 +36,8 @@ def execute(run: Run, task: Task, data: LensDataModule) -> RunResult:
     facts |= {"dataset": {"folder": str(data.sets["test"].folder), "manifest_sha256": data.sets["test"].checksum}}
     try:
         with disk_errors(run.folder):
+            if trainer.global_rank == 0:
+                loggers.attach(trainer.loggers, provenance.all)  # first, so that a run that fails has it too
             if task.trains:
                 with provenance.timing("train"):
                     fit(run, task, data, trainer)
@@ -43,11 +46,12 @@ def execute(run: Run, task: Task, data: LensDataModule) -> RunResult:
                 with provenance.timing("test"):
                     found = test(task, data, trainer.strategy.root_device)
                 metrics = {**_record(run, task, data, found, trainer), **_validated(task, trainer)}
+                loggers.attach(trainer.loggers, provenance.all)
         provenance.write(**facts, stages=run.stages)
     except BaseException:
-        _close(trainer, 1)
+        loggers.close(trainer.loggers, 1)
         raise
-    _close(trainer, 0)
+    loggers.close(trainer.loggers, 0)
     if trainer.global_rank:  # the first process of several writes; the others are done
         raise SystemExit(0)
     return run.finish(metrics)
@@ -97,6 +101,7 @@ def _record(
     write_scores(run.folder, found, data)
     pictures = [*result_figures(found, run, data), loss_curve(run) if task.trains else None]
     _show_pictures(trainer, [picture for picture in pictures if picture])
+    loggers.histograms(trainer.loggers, found.per_image, trainer.global_step)
     _log_summary(trainer, found.summary().get("prediction", {}))
     return describe(task, data, found, trainer.strategy.root_device)
 
@@ -172,14 +177,3 @@ def _show_pictures(trainer: pl.Trainer, pictures: list[Path]) -> None:
             log = getattr(logger, "log_video" if film else "log_image", None)
             if log:
                 log(key=picture.stem, **{"videos" if film else "images": [str(picture)]})
-
-
-def _close(trainer: pl.Trainer, code: int) -> None:
-    """End the loggers, so that one process never mixes two runs and a failed run says so."""
-    for logger in trainer.loggers:
-        logger.finalize("success" if code == 0 else "failed")
-        if type(logger).__name__ == "WandbLogger":
-            import wandb
-
-            if wandb.run is not None:
-                wandb.finish(exit_code=code)

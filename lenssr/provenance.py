@@ -47,6 +47,11 @@ class Provenance:
         self.facts: dict[str, Any] = {"lenssr": __version__, "packages": _versions(), "hardware": _hardware()}
         self.write()
 
+    @property
+    def all(self) -> dict[str, Any]:
+        """The content of the file."""
+        return {**self.facts, "attempts": self.attempts}
+
     @contextmanager
     def timing(self, what: str) -> Iterator[None]:
         """Record how long a block takes."""
@@ -62,7 +67,7 @@ class Provenance:
             return
         self.facts.update(facts)
         self.attempts[-1]["peak_memory_bytes"] = _peak_memory()
-        write_json(self.path, {**self.facts, "attempts": self.attempts})
+        write_json(self.path, self.all)
 
 
 def _git() -> dict[str, Any]:

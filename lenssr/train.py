@@ -141,11 +141,10 @@ class _Jobs:
             result = train(cfg)
         except Interrupted as error:
             raise _Stopped(error) from error
-        except Pruned:
-            return None
         except LensSRError as error:
-            if cfg.search:  # a search counts its own failures, and goes on
-                say(f"error: {error}")
+            if cfg.search and self.sweep:  # a search counts its own failures, and goes on
+                if not isinstance(error, Pruned):
+                    say(f"error: {error}")
                 return None
             self.runs.append((overrides, None))
             self.failures.append((overrides, error))

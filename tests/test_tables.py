@@ -114,10 +114,14 @@ def test_a_sweep_fills_its_table(cli, tmp_path, outputs):
     assert all(cells[column.key] is not None for column in table.columns)
 
     folder = tmp_path / "tables"
-    write(["content_loss_rdn"], small, folder)
+    write(["content_loss_rdn"], small, folder, page=True)
     pictures = sorted(path.name for path in folder.glob("*.png"))
     assert pictures == [f"content_loss_rdn_{what}.png" for what in ("cost", "grid", "spectrum")]
     assert all(f"({name})" in (folder / "content_loss_rdn.md").read_text() for name in pictures)
+    page = (folder / "index.html").read_text()
+    assert page.count("data:image/png;base64") == 3 and "id='content_loss_rdn'" in page
+    links = re.findall(r"<a href='([^#'][^']*)'", page)
+    assert links and all((folder / link / "metrics.json").is_file() for link in links)  # of runs, from where it lies
     assert (folder / "content_loss_rdn.html").read_text().count("data:image/png;base64") == 3  # complete in itself
 
 

@@ -1,16 +1,14 @@
-"""A table as Markdown, LaTeX (booktabs) or HTML: one list of lines, three ways to write them."""
+"""A table as Markdown or LaTeX (booktabs): one list of lines, two ways to write them; the third is :mod:`.page`."""
 
 from __future__ import annotations
 
-import base64
-import html
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
 from lenssr.results.tables import Cell, Column, Table
 
-__all__ = ["to_html", "to_latex", "to_markdown"]
+__all__ = ["CAPTIONS", "body", "notes", "to_latex", "to_markdown"]
 
 LEGEND = (
     "mean ± standard deviation over seeds. Bold: better than every other row, by a Wilcoxon signed-rank test over the "
@@ -51,8 +49,8 @@ def _plain(cell: Cell | None, column: Column) -> str:
     return text
 
 
-def _lines(table: Table, bold: tuple[str, str]) -> list[list[str]]:
-    """Return the body: label, parameters, cells."""
+def body(table: Table, bold: tuple[str, str]) -> list[list[str]]:
+    """Return the lines: label, parameters, cells; the best ones between two marks."""
     lines = []
     for row in table.rows:
         cells = []
@@ -65,27 +63,28 @@ def _lines(table: Table, bold: tuple[str, str]) -> list[list[str]]:
     return lines
 
 
-def _notes(table: Table) -> list[str]:
+def notes(table: Table) -> list[str]:
+    """Return what is to be said under a table."""
     seeds = max((len(row.results) for row in table.rows), default=0)
     images = next((row.results[0].metrics["images"] for row in table.rows if row.results), 0)
-    notes = [f"{table.caption} {images} test images, {seeds} seeds; {LEGEND}"]
+    found = [f"{table.caption} {images} test images, {seeds} seeds; {LEGEND}"]
     if any(column.key == "gap" for column in table.columns):
-        notes.append("Gap: with its 95 % interval, by bootstrap over test images and seeds.")
+        found.append("Gap: with its 95 % interval, by bootstrap over test images and seeds.")
     for pair in table.order:
         word = {"better": "is better than", "worse": "is worse than", "tie": "cannot be told from"}[pair["verdict"]]
         interval = f"{pair['low']:+.4f} to {pair['high']:+.4f}"
-        notes.append(
+        found.append(
             f"{pair['one']} {word} {pair['other']}: difference of {pair['score']} {pair['difference']:+.4f} "
             f"(95 %: {interval}), p = {pair['p']:.2g}."
         )
-    return notes
+    return found
 
 
 def to_markdown(table: Table, pictures: Sequence[Path] = ()) -> str:
     """Return the table in Markdown, with the commands that fill its gaps and the pictures that lie beside it."""
     headings = ["", "parameters", *(f"{column.group}<br>{column.label}" for column in table.columns)]
-    rows = [headings, ["---", *["---:"] * (len(headings) - 1)], *_lines(table, ("**", "**"))]
-    text = [f"## {table.title}", "", *("| " + " | ".join(row) + " |" for row in rows), "", "\n\n".join(_notes(table))]
+    rows = [headings, ["---", *["---:"] * (len(headings) - 1)], *body(table, ("**", "**"))]
+    text = [f"## {table.title}", "", *("| " + " | ".join(row) + " |" for row in rows), "", "\n\n".join(notes(table))]
     if table.missing:
         text += ["", f"Missing: {len(table.missing)} runs. They are filled by", "", "```bash", *table.missing, "```"]
     for picture in pictures:
@@ -110,13 +109,13 @@ def to_latex(table: Table) -> str:
         spans.append(rf"\cmidrule(lr){{{first}-{first + width - 1}}}")
         first += width
     over = " & ".join(rf"\multicolumn{{{width}}}{{c}}{{{_latex(name)}}}" for name, width in groups)
-    body = [" & ".join(map(_latex, line)) + r" \\" for line in _lines(table, (r"\textbf{", "}"))]
+    lines = [" & ".join(map(_latex, line)) + r" \\" for line in body(table, (r"\textbf{", "}"))]
     return "\n".join(
         [
             "% needs \\usepackage{booktabs}",
             r"\begin{table}",
             r"\centering",
-            rf"\caption{{{_latex(table.title)}. {_latex(' '.join(_notes(table)))}}}",
+            rf"\caption{{{_latex(table.title)}. {_latex(' '.join(notes(table)))}}}",
             rf"\label{{tab:{table.name}}}",
             rf"\begin{{tabular}}{{lr{'r' * len(table.columns)}}}",
             r"\toprule",
@@ -124,55 +123,10 @@ def to_latex(table: Table) -> str:
             "".join(spans),
             " & ".join(["", "parameters", *(_latex(column.label) for column in table.columns)]) + r" \\",
             r"\midrule",
-            *body,
+            *lines,
             r"\bottomrule",
             r"\end{tabular}",
             r"\end{table}",
             "",
         ]
-    )
-
-
-_STYLE = """body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem}
-.wide{overflow-x:auto}table{border-collapse:collapse}th,td{padding:.3rem .7rem;text-align:right;white-space:nowrap}
-th:first-child,td:first-child{text-align:left}thead{border-top:2px solid;border-bottom:1px solid}
-tbody{border-bottom:2px solid}pre{overflow-x:auto;background:#8881;padding:.7rem}
-figure{margin:2rem 0}img{max-width:100%}"""
-
-
-def _section(table: Table) -> str:
-    groups = [(name, len(list(members))) for name, members in groupby(table.columns, key=lambda c: c.group)]
-    over = "".join(f'<th colspan="{width}">{html.escape(name)}</th>' for name, width in groups)
-    heads = "".join(f"<th>{html.escape(text)}</th>" for text in ["", "parameters", *(c.label for c in table.columns)])
-    body = []
-    for line in _lines(table, ("\0", "\1")):
-        cells = (html.escape(text).replace("\0", "<strong>").replace("\1", "</strong>") for text in line)
-        body.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    gaps = ""
-    if table.missing:
-        commands = html.escape("\n".join(table.missing))
-        gaps = f"<p>Missing: {len(table.missing)} runs. They are filled by</p><pre>{commands}</pre>"
-    notes = "".join(f"<p>{html.escape(note)}</p>" for note in _notes(table))
-    return (
-        f"<section><h2>{html.escape(table.title)}</h2><div class=wide><table><thead><tr><th></th><th></th>{over}</tr>"
-        f"<tr>{heads}</tr></thead><tbody>{''.join(body)}</tbody></table></div>{notes}{gaps}</section>"
-    )
-
-
-def _figure(picture: Path) -> str:
-    caption = html.escape(CAPTIONS[picture.stem.rpartition("_")[2]])
-    data = base64.b64encode(picture.read_bytes()).decode()
-    return (
-        f"<figure><img alt='{caption}' src='data:image/png;base64,{data}'><figcaption>{caption}</figcaption></figure>"
-    )
-
-
-def to_html(tables: list[Table], title: str = "Results", pictures: Sequence[Path] = ()) -> str:
-    """Return one page with all tables and pictures, complete in itself."""
-    return (
-        f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-        f"<title>{html.escape(title)}</title><style>{_STYLE}</style><h1>{html.escape(title)}</h1>"
-        + "".join(map(_section, tables))
-        + "".join(map(_figure, pictures))
-        + "</html>\n"
     )

@@ -58,7 +58,14 @@ def fill(chosen: list[str], overrides: list[str]) -> list[str]:
     return failures
 
 
-def write(chosen: list[str], overrides: list[str], folder: Path, figures: bool = True) -> list[str]:
+def write(
+    chosen: list[str],
+    overrides: list[str],
+    folder: Path,
+    figures: bool = True,
+    page: bool = False,
+    wandb: str | None = None,
+) -> list[str]:
     """Write each table as ``.md``, ``.tex`` and ``.html``, its comparisons as ``.csv``, where it is from, its pictures.
 
     Args:
@@ -66,6 +73,8 @@ def write(chosen: list[str], overrides: list[str], folder: Path, figures: bool =
         overrides: shared by every cell.
         folder: where to.
         figures: draw the pictures too.
+        page: also write all of them on one page, ``index.html``.
+        wandb: also log them to W&B, ``offline`` or ``online``.
 
     Returns:
         The commands that would fill the empty cells.
@@ -73,22 +82,31 @@ def write(chosen: list[str], overrides: list[str], folder: Path, figures: bool =
     Raises:
         LensSRError: a table or an override names nothing.
     """
-    from lenssr.results.render import to_html, to_latex, to_markdown
+    from lenssr.results.page import to_html
+    from lenssr.results.render import to_latex, to_markdown
     from lenssr.results.table_figures import draw
     from lenssr.results.tables import available, build
+    from lenssr.results.wandb_tables import upload
 
     missing: list[str] = []
+    filled: list[tuple[Table, list[Path]]] = []
     for name in chosen or available(overrides):
         table = build(name, overrides)
         pictures = draw(table, folder) if figures else []
         write_text(folder / f"{name}.md", to_markdown(table, pictures))
         write_text(folder / f"{name}.tex", to_latex(table))
-        write_text(folder / f"{name}.html", to_html([table], table.title, pictures))
+        write_text(folder / f"{name}.html", to_html([(table, pictures)], table.title, folder))
         write_text(folder / f"{name}.csv", table.comparisons.to_csv(index=False))
         write_json(folder / f"{name}_provenance.json", provenance(table))
+        if wandb:
+            upload(table, pictures, folder, wandb)
         missing += table.missing
-        filled = sum(len(row.results) for row in table.rows)
-        say(f"{folder / name}.md: {filled} runs, {len(table.missing)} missing")
+        filled.append((table, pictures))
+        count = sum(len(row.results) for row in table.rows)
+        say(f"{folder / name}.md: {count} runs, {len(table.missing)} missing")
+    if page:
+        write_text(folder / "index.html", to_html(filled, "Super-resolution of strong gravitational lenses", folder))
+        say(f"{folder / 'index.html'}: all of them, to be opened in a browser")
     return missing
 
 
@@ -148,6 +166,8 @@ def main() -> None:
     parser.add_argument("words", nargs="*", help="tables (all if none), and overrides such as scale=report")
     parser.add_argument("--run", action="store_true", help="first run what is missing, one job to a device")
     parser.add_argument("--no-figures", action="store_true", help="leave the pictures out")
+    parser.add_argument("--html", action="store_true", help="also write one page with all of them, index.html")
+    parser.add_argument("--wandb", choices=["offline", "online"], help="also log the tables to W&B")
     parser.add_argument("--cost", action="store_true", help="write what a seed of each table costs here, and no table")
     parser.add_argument("--to", type=Path, default=Path("outputs/tables"), help="folder of the files [%(default)s]")
     arguments = parser.parse_intermixed_args()  # tables and overrides may stand around the flags
@@ -159,7 +179,7 @@ def main() -> None:
             return write_costs(chosen, overrides, arguments.to)
         if arguments.run:
             failures = fill(chosen, overrides)
-        missing = write(chosen, overrides, arguments.to, figures=not arguments.no_figures)
+        missing = write(chosen, overrides, arguments.to, not arguments.no_figures, arguments.html, arguments.wandb)
     except LensSRError as error:
         say(f"error: {error}")
         sys.exit(error.exit_code)

@@ -66,16 +66,16 @@ def _history(trials: list[Any], study: Study, monitor: str, path: Path) -> None:
         known = [(t.number, t.value) for t in trials if t.state.name == state and t.value is not None]
         if known:
             axes.plot(*zip(*known, strict=True), marker, label=label, color="C0" if state == "COMPLETE" else "0.5")
-    done = [(t.number, t.value) for t in trials if t.state.name == "COMPLETE"]
-    reach = np.maximum.accumulate if study.direction.name == "MAXIMIZE" else np.minimum.accumulate
-    axes.step([n for n, _ in done], reach([v for _, v in done]), where="post", color="C1", label="best so far")
+    reach = np.fmax.accumulate if study.direction.name == "MAXIMIZE" else np.fmin.accumulate
+    scores = [t.value if t.state.name == "COMPLETE" else np.nan for t in trials]
+    axes.step(range(len(trials)), reach(scores), where="post", color="C1", label="best so far")
     axes.set(xlabel="trial", ylabel=monitor, title=f"Search {study.study_name}")
     axes.legend(frameon=False)
     _save(figure, path)
 
 
 def _importance(study: Study, done: list[Any], monitor: str, path: Path) -> None:
-    """How much of the scores' variation each parameter explains; nothing where there are too few trials to say."""
+    """How much each parameter decides whether a trial is among the best; nothing where there are too few to say."""
     from optuna.importance import get_param_importances
 
     if len(done) < 2 or len({trial.value for trial in done}) < 2:
@@ -87,6 +87,6 @@ def _importance(study: Study, done: list[Any], monitor: str, path: Path) -> None
     figure, axes = plt.subplots(figsize=(6, 1.2 + 0.4 * len(shares)))
     bars = axes.barh(list(shares), list(shares.values()))
     axes.bar_label(bars, fmt="%.2f", padding=3)
-    axes.set(xlabel=f"share in the variation of {monitor} (PED-ANOVA)", xlim=(0, 1.1))
+    axes.set(xlabel=f"importance for a good {monitor} (PED-ANOVA, shares)", xlim=(0, 1.1))
     axes.spines[["top", "right"]].set_visible(False)
     _save(figure, path)

@@ -16,7 +16,7 @@ from lenssr.locks import is_locked, locked
 from lenssr.progress import say
 from lenssr.search.leave import leave
 from lenssr.search.space import parse, words
-from lenssr.search.study import begin, quiet, study_lock
+from lenssr.search.study import begin, quiet, sampler, study_lock
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -109,6 +109,7 @@ class Search:
                     say(f"trial {frozen.number} goes on: the process that ran it is gone")
                     taken.append(Trial(self.study, frozen._trial_id))
             new = min(batch - len(taken), self.settings.trials - len(known))
+            self.study.sampler = sampler(self.settings.seed, len(known))
             taken += [self.study.ask(self.space) for _ in range(new)]
             for trial in taken:
                 trial.set_user_attr("worker", self.worker)

@@ -13,7 +13,7 @@ from lenssr.locks import locked
 if TYPE_CHECKING:
     from optuna import Study
 
-__all__ = ["begin", "open_study", "quiet", "study_lock"]
+__all__ = ["begin", "open_study", "quiet", "sampler", "study_lock"]
 
 _SETTINGS = "settings.json"
 _PRUNERS = ("median", "hyperband", "none")
@@ -66,7 +66,7 @@ def begin(folder: Path, settings: dict[str, Any]) -> Study:
 
 
 def open_study(folder: Path) -> Study:
-    """Open the study of a folder, with its sampler and pruner.
+    """Open the study of a folder, with its pruner.
 
     Raises:
         ConfigError: there is none.
@@ -78,10 +78,14 @@ def open_study(folder: Path) -> Study:
         study_name=settings["name"],
         storage=_storage(folder, settings["storage"]),
         direction=settings["direction"],
-        sampler=quiet().samplers.TPESampler(seed=settings["seed"]),
         pruner=_pruner(settings),
         load_if_exists=True,
     )
+
+
+def sampler(seed: int, number: int) -> Any:
+    """Return the sampler of a trial: seeded by its number, so that a search that was killed does not begin anew."""
+    return quiet().samplers.TPESampler(seed=1_000_003 * seed + number)
 
 
 def _storage(folder: Path, kind: str) -> Any:

@@ -98,13 +98,17 @@ class Diffusion(Task):
             step += 1
         self.spread.fit(torch.cat(guesses), torch.cat(residuals))
 
+    def take(self, regressor: nn.Module) -> None:
+        """Use a regression network that is at hand, not the one that a run would load."""
+        self._regressor = [regressor.eval().requires_grad_(False)]
+
     @torch.no_grad()
     def guess(self, batch: Batch) -> Tensor:
         """Return what the draws are centred on, (B, 1, H, W)."""
         if not self.residual:
             return torch.full_like(batch["target"], 0.5)
         if not self._regressor:
-            self._regressor = [self._load().eval().requires_grad_(False)]
+            self.take(self._load())
         lr = batch["lr"]
         return self._regressor[0].to(lr.device)(lr).float()
 
