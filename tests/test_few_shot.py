@@ -120,6 +120,24 @@ def test_more_shots_hold_the_fewer_and_the_test_stays(tmp_path, outputs):
         files(6)
 
 
+def test_pixels_of_one_size_may_differ_a_little(tmp_path, outputs):
+    import h5py
+
+    def write(name, side):
+        with h5py.File(tmp_path / name, "w") as file:
+            file["image_data"] = np.random.default_rng(0).normal(size=(40, 40))
+            file["transform_pix2angle"] = np.diag([-side, side])
+
+    (tmp_path / "other.txt").write_text("not an image")
+    for k in range(4):
+        write(f"lens{k}.h5", 0.05 * (1 + 1e-4 * k))
+    words = [w for w in overrides(tmp_path, outputs, "dataset.shots=1") if "pixel_scale" not in w]
+    assert data(*words).sets["test"].pixel_scale == pytest.approx(0.05, rel=1e-3)
+    write("lens4.h5", 0.06)
+    with pytest.raises(ConfigError, match=r"of 0\.05 to 0\.06 arcsec"):
+        data(*words).prepare()
+
+
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
     folder = tmp_path_factory.mktemp("base")

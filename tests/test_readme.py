@@ -31,11 +31,18 @@ def test_the_main_job_is_there_literally():
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_runs(command, cli, outputs, tmp_path):
     arguments = shlex.split(command)[2:]
-    if "folder" in command:
+    if "dataset=folder" in command:
         from test_configs import write_files
 
         write_files(tmp_path / "files")
         arguments = [a for a in arguments if "source.root" not in a] + [f"dataset.source.root={tmp_path / 'files'}"]
+    if "real_pairs" in command:
+        from test_few_shot import galaxies
+
+        galaxies(tmp_path / "real", count=20, size=50)
+        words = ("source.root", "finetune")  # places of one's own
+        arguments = [a for a in arguments if not any(word in a for word in words)]
+        arguments += [f"dataset.source.root={tmp_path / 'real'}", "dataset.source.pixel_scale=0.05", "finetune=null"]
     if "scale=report" in command:
         arguments.append("loader.patch=48")
     if "hparams=" in command:  # one trial of it

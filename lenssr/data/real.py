@@ -25,6 +25,7 @@ from lenssr.progress import say
 
 __all__ = ["RealSource"]
 
+_SAME = 1.01  # times larger pixels are still of one size: a distorted WCS varies as much from image to image
 _KINDS = (".fits", ".fit", ".fts", ".fits.gz", ".fz", ".npy", ".h5", ".hdf5")
 
 
@@ -187,16 +188,17 @@ class RealSource:
     def _convert(self, path: Path) -> None:
         pairs = self._pairs()
         splits = self._split(len(pairs))
-        known = {round(p.pixel_scale, 6) for p in pairs if p.pixel_scale}
-        if len(known) != 1:
+        known = [p.pixel_scale for p in pairs if p.pixel_scale]
+        if not known or max(known) > _SAME * min(known):
+            told = f"of {min(known):.4g} to {max(known):.4g} arcsec" if known else "of a size that they do not tell"
             raise ConfigError(
-                f"The files in {self.root} have pixels of {sorted(known) or 'a size that they do not tell'} arcsec; "
-                "give images of one size, or dataset.source.pixel_scale=<arcsec of HR pixels>."
+                f"The files in {self.root} have pixels {told}; give images of one size, or "
+                "dataset.source.pixel_scale=<arcsec of HR pixels>."
             )
         # from LR images alone, which cost no shot: the typical brightest pixel comes out at two thirds
         unused = set(range(len(pairs))) - set(splits["test"])
         unit = 1.5 * float(np.median([np.quantile(pairs[i].lr, 0.999) for i in unused]))
-        about: dict[str, Any] = {"noise_free": False, "pixel_scale": known.pop(), "unit": unit}
+        about: dict[str, Any] = {"noise_free": False, "pixel_scale": float(np.median(known)), "unit": unit}
         about |= {"units": {"images": "flux per HR pixel, as in the files"}, "config": {"root": str(self.root)}}
         with whole_folder(path) as folder:
             for kind in ("hr", "lr"):
