@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load_run"]
+__all__ = ["__version__", "load", "load_run", "upscale"]
 
 # Hydra finds launchers in a package called hydra_plugins, wherever on the path it lies
 sys.path.append(str(Path(__file__).parent / "_plugins"))
@@ -16,4 +16,12 @@ def __getattr__(name: str) -> object:
         from lenssr.stages import load_run
 
         return load_run
+    if name == "load":
+        from lenssr.sharing import load
+
+        return load
+    if name == "upscale":
+        from lenssr.inference import upscale
+
+        return upscale
     raise AttributeError(f"module 'lenssr' has no attribute {name!r}")

@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from lenssr.errors import RunError
+from lenssr.files import whole_file
 
-__all__ = ["read", "read_weights"]
+__all__ = ["read", "read_shared_weights", "read_weights", "write_weights"]
 
 _PREFIX = "model."
 
@@ -41,7 +42,32 @@ def read_weights(model: nn.Module, path: Path) -> None:
         RunError: the weights are those of another model.
     """
     state = read(path)["state_dict"]
-    weights = {key.removeprefix(_PREFIX): value for key, value in state.items() if key.startswith(_PREFIX)}
+    _load(model, {key.removeprefix(_PREFIX): value for key, value in state.items() if key.startswith(_PREFIX)}, path)
+
+
+def write_weights(model: nn.Module, path: Path) -> None:
+    """Write a model's weights as a checkpoint that :func:`read_weights` reads, whole."""
+    with whole_file(path) as temporary:
+        torch.save({"state_dict": {f"{_PREFIX}{key}": value for key, value in model.state_dict().items()}}, temporary)
+
+
+def read_shared_weights(model: nn.Module, path: Path) -> None:
+    """Load the weights of an exported model, a safetensors file.
+
+    Raises:
+        RunError: the file is damaged, or the weights are those of another model.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        weights = load_file(path)
+    except (SafetensorError, OSError, ValueError, KeyError, RuntimeError, AttributeError) as error:
+        raise RunError(f"{path} cannot be read ({error}); export or download it again.") from error
+    _load(model, weights, path)
+
+
+def _load(model: nn.Module, weights: dict[str, Any], path: Path) -> None:
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:

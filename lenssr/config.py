@@ -6,17 +6,19 @@ import hashlib
 import importlib
 import inspect
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 
-from lenssr.errors import ConfigError, LensSRError, did_you_mean
+from lenssr.errors import ConfigError, LensSRError, RunError, did_you_mean
 
-__all__ = ["CONFIGS", "compose", "identity", "instantiate", "plain", "select", "stage_nodes"]
+__all__ = ["CONFIGS", "compose", "identity", "instantiate", "plain", "refuse_foreign_targets", "select", "stage_nodes"]
 
 # beside the package in a checkout, inside it where it was built and installed
 _PACKAGE = Path(__file__).resolve().parent
@@ -183,6 +185,34 @@ def instantiate(node: dict[str, Any], where: str, /, **kwargs: Any) -> Any:
         return build(**kwargs)
     except (TypeError, ValueError) as error:
         raise ConfigError(_explain_instantiation(error, node, where)) from error
+
+
+@cache
+def _own_targets() -> frozenset[str]:
+    """Return every ``_target_`` of the files in configs/, those of one's own models among them."""
+    texts = (path.read_text(encoding="utf-8") for path in CONFIGS.rglob("*.yaml"))
+    return frozenset(found for text in texts for found in re.findall(r"\b_target_:\s*([\w.]+)", text))
+
+
+def refuse_foreign_targets(node: Any, where: str) -> None:
+    """Check a configuration read from a file that may be another's.
+
+    Hydra calls whatever a ``_target_`` names, ``os.system`` too; only what the project's own configs name may be.
+    Interpolations could make one, and a stored configuration has none left.
+
+    Raises:
+        RunError: it names something else.
+    """
+    if isinstance(node, str) and "${" in node:
+        raise RunError(f"{where} holds the interpolation '{node}', and is not opened: no stored configuration has any.")
+    target = node.get("_target_") if isinstance(node, dict) else None
+    if target is not None and not (isinstance(target, str) and target in _own_targets()):
+        raise RunError(
+            f"{where} asks for '{target}', which no file in configs/ does, and is not opened: it could run any code. "
+            "If that is a model of your own, put its YAML file into configs/model/."
+        )
+    for value in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        refuse_foreign_targets(value, where)
 
 
 def _target(node: dict[str, Any]) -> Any:

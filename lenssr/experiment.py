@@ -10,9 +10,9 @@ import torch
 
 from lenssr import loggers
 from lenssr.build import build_trainer
-from lenssr.checkpoints import read, read_weights
+from lenssr.checkpoints import read, read_weights, write_weights
 from lenssr.data import LensDataModule
-from lenssr.errors import RunError
+from lenssr.errors import ConfigError, RunError
 from lenssr.files import disk_errors, whole_file
 from lenssr.metrics.evaluation import Evaluation
 from lenssr.metrics.labels import LabelEvaluation
@@ -20,6 +20,7 @@ from lenssr.metrics.physics import equivariance_error
 from lenssr.progress import say
 from lenssr.provenance import Provenance
 from lenssr.runs import Run, RunResult
+from lenssr.stages import load_weights
 from lenssr.tasks import SuperResolution, Task
 
 _TURNED = 8  # images that the equivariance error is measured on
@@ -59,10 +60,22 @@ def execute(run: Run, task: Task, data: LensDataModule) -> RunResult:
 def fit(run: Run, task: Task, data: LensDataModule, trainer: pl.Trainer) -> None:
     """Train, from the last checkpoint if there is one, and load the best weights.
 
+    Where the configuration has ``finetune``, training begins with the weights of the run that it names; without a
+    training image they are the result.
+
     Raises:
         RunError: the checkpoint to resume from is damaged or of another model.
+        ConfigError: there is neither a training image nor a run to begin with.
     """
     task.prepare(data)
+    start = run.config.get("finetune")
+    if start:
+        load_weights(task.model, start["run"])
+    if not len(data.sets["train"]):
+        if not start:
+            raise ConfigError("dataset.shots=0 trains nothing, so it needs a run to begin with: finetune.run=<run>.")
+        write_weights(task.model, run.best)
+        return
     resume = None
     if run.last.exists():
         state = read(run.last)
@@ -122,6 +135,7 @@ def describe(
         "images": len(found.per_image),
         "target": data.target,
         "unit": data.unit,
+        **data.facts(),
         "parameters": sum(p.numel() for p in task.model.parameters() if p.requires_grad),
         "seconds_per_image": found.seconds_per_image,
         "threads": torch.get_num_threads(),

@@ -70,7 +70,9 @@ def check(overrides: Sequence[str]) -> str | None:
 def _top_level_keys() -> list[str]:
     from lenssr.config import CONFIGS
 
-    return [str(key) for key in OmegaConf.load(CONFIGS / "train.yaml") if key not in ("defaults", "hydra")]
+    files = [CONFIGS / "train.yaml", *sorted((CONFIGS / "experiment").glob("*.yaml"))]  # experiments add their own
+    keys = [str(key) for file in files for key in OmegaConf.load(file) if key not in ("defaults", "hydra")]
+    return list(dict.fromkeys(keys))
 
 
 def explain(error: BaseException, overrides: Sequence[str]) -> str:

@@ -116,6 +116,7 @@ class _Config(_Node):
     trainer: _Trainer
     callbacks: dict[str, Any]
     logger: dict[str, Any]
+    finetune: dict[str, Any] | None = None
 
 
 def validate(config: dict[str, Any]) -> None:

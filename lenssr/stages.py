@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
-from lenssr.config import compose, plain, select, stage_nodes
-from lenssr.errors import ConfigError, RunError
+from lenssr.config import compose, plain, refuse_foreign_targets, select, stage_nodes
+from lenssr.errors import ConfigError, LensSRError, RunError
 from lenssr.files import read_json
 from lenssr.progress import say
 from lenssr.runs import Run
@@ -18,7 +22,22 @@ if TYPE_CHECKING:
 
     from lenssr.tasks import Task
 
-__all__ = ["identify", "load_run", "load_task", "make", "read_config", "stage_config", "trained"]
+__all__ = [
+    "EXPORTED",
+    "SHARED_WEIGHTS",
+    "identify",
+    "load_run",
+    "load_task",
+    "load_weights",
+    "make",
+    "read_config",
+    "stage_config",
+    "trained",
+]
+
+# what lenssr.sharing writes: the names that Hugging Face's hub expects
+EXPORTED, SHARED_WEIGHTS = "config.json", "model.safetensors"
+_NOUNS = ("model", "task", "dataset", "loss", "optimizer", "loader", "trainer", "scale", "physics", "paths", "seed")
 
 
 def stage_config(config: dict[str, Any], node: dict[str, Any]) -> DictConfig:
@@ -49,7 +68,7 @@ def identify(config: dict[str, Any]) -> dict[str, str]:
     for path, node in stage_nodes(config):
         if path.split(".")[0] in config["task"]["ignores"]:
             continue
-        hashes[path] = _named(path, node["run"], config) if node["run"] else _run_of(stage_config(config, node)).hash
+        hashes[path] = _named(path, node, config) if node["run"] else _run_of(stage_config(config, node)).hash
     return hashes
 
 
@@ -58,12 +77,13 @@ def _run_of(cfg: DictConfig) -> Run:
     return Run(config, identify(config))
 
 
-def _named(path: str, folder: str, config: dict[str, Any]) -> str:
+def _named(path: str, node: dict[str, Any], config: dict[str, Any]) -> str:
+    folder = node["run"]
     status = read_json(Path(folder) / "status.json")
     if not status or status.get("state") != "done":
         raise ConfigError(f"{path}.run={folder} is not the folder of a finished run.")
     theirs = read_config(folder)
-    for key in ("dataset.name", "dataset.scale", "dataset.normalization"):
+    for key in node.get("same", ("dataset.name", "dataset.scale", "dataset.normalization")):
         found, wanted = select(theirs, key), select(config, key)
         if found != wanted:
             raise ConfigError(f"{path}.run={folder} was trained with {key}={found}, and this run has {key}={wanted}.")
@@ -92,8 +112,11 @@ def trained(
     inherit: list[str],
     own: list[str] | None = None,
     when: dict[str, Any] | None = None,
+    same: list[str] | None = None,
 ) -> nn.Module:
-    """Return the model of the finished run that a stage node stands for; ``when`` says who needs it.
+    """Return the model of the finished run that a stage node stands for.
+
+    ``when`` says who needs it, ``same`` what a run that is named must have in common with this one.
 
     Raises:
         RunError: :func:`make` was not called before.
@@ -104,17 +127,39 @@ def trained(
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
-    """Return the configuration that a run folder keeps.
+    """Return the configuration that a run folder, or an exported model, keeps.
+
+    One that came from elsewhere can run none of its code.
 
     Raises:
-        RunError: the folder holds no run.
+        RunError: the folder holds no run, or its configuration asks for code that configs/ does not.
     """
-    path = Path(folder) / "config.yaml"
-    if not path.is_file():
-        raise RunError(f"{folder} is not a run folder: it has no config.yaml.")
-    config = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-    assert isinstance(config, dict)
-    return config  # type: ignore[return-value]
+    path, config = _stored(Path(folder))
+    if not isinstance(config, dict):
+        raise RunError(f"{path} is not the configuration of a run.")
+    config = {str(key): value for key, value in config.items()}
+    refuse_foreign_targets(config, str(path))
+    missing = [noun for noun in _NOUNS if noun not in config]
+    if missing:
+        raise RunError(f"{path} is not the configuration of a run: it says nothing of {', '.join(missing)}.")
+    if path.name == EXPORTED:
+        for _, node in stage_nodes(config):  # what it needs was exported with it
+            node["run"] = node["run"] and str(path.parent / node["run"])
+    return config
+
+
+def _stored(folder: Path) -> tuple[Path, Any]:
+    """Return the file that holds a run's configuration, and what it holds."""
+    path, exported = folder / "config.yaml", folder / EXPORTED
+    if path.is_file():
+        try:
+            return path, OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+        except (YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError, ValueError) as error:
+            raise RunError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+    if not exported.is_file():
+        raise RunError(f"{folder} is neither a run folder nor an exported model: no config.yaml, no {EXPORTED}.")
+    content = read_json(exported)
+    return exported, content.get("config") if isinstance(content, dict) else None
 
 
 def load_run(folder: str | Path, checkpoint: str = "best") -> nn.Module:
@@ -131,10 +176,12 @@ def load_run(folder: str | Path, checkpoint: str = "best") -> nn.Module:
     """
     from lenssr.build import build_model
 
-    metrics = read_json(Path(folder) / "metrics.json")
-    model = _with_weights(build_model(read_config(folder)), folder, checkpoint).eval()
-    if metrics is None:
-        raise RunError(f"{folder} is not the folder of a finished run: it has no metrics.json.")
+    config, metrics = read_config(folder), read_json(Path(folder) / "metrics.json")
+    if not isinstance(metrics, dict) or not isinstance(metrics.get("unit"), float | int):
+        raise RunError(f"{folder} is not the folder of a finished run: its metrics.json is missing or damaged.")
+    with _described(folder):
+        model = build_model(config)
+    model = load_weights(model, folder, checkpoint).eval()
     model.unit = float(metrics["unit"])  # type: ignore[assignment]
     model.run_hash = (read_json(Path(folder) / "status.json") or {}).get("hash")  # type: ignore[assignment]
     return model
@@ -150,14 +197,36 @@ def load_task(folder: str | Path, checkpoint: str = "best", config: dict[str, An
     """
     from lenssr.build import build_task
 
-    task = build_task(config or read_config(folder))
-    _with_weights(task.model, folder, checkpoint)
+    config = config or read_config(folder)
+    with _described(folder):
+        task = build_task(config)
+    load_weights(task.model, folder, checkpoint)
     return task.eval()
 
 
-def _with_weights(model: nn.Module, folder: str | Path, checkpoint: str) -> nn.Module:
-    from lenssr.checkpoints import read_weights
+@contextmanager
+def _described(folder: str | Path) -> Iterator[None]:
+    """Take what goes wrong while a stored configuration is built for a fault of the file."""
+    try:
+        yield
+    except LensSRError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise RunError(f"{folder} describes a model that cannot be built: {reason}") from error
 
-    if any(True for _ in model.parameters()):
+
+def load_weights(model: nn.Module, folder: str | Path, checkpoint: str = "best") -> nn.Module:
+    """Load the weights of a run, or of an exported model, and return the model.
+
+    Raises:
+        RunError: the checkpoint is missing, damaged or of another model.
+    """
+    from lenssr.checkpoints import read_shared_weights, read_weights
+
+    shared = Path(folder) / SHARED_WEIGHTS
+    if shared.is_file():
+        read_shared_weights(model, shared)
+    elif any(True for _ in model.parameters()):
         read_weights(model, Path(folder) / "checkpoints" / f"{checkpoint}.ckpt")
     return model

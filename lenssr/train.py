@@ -56,7 +56,7 @@ def _same_files(run: Run) -> None:
         RunError: a file was changed, added or taken away since.
     """
     source = run.config["dataset"]["source"]
-    if "root" not in source or not Path(source["root"]).expanduser().is_dir():
+    if "root" not in source or not Path(source["root"]).expanduser().exists():
         return
     from lenssr.config import instantiate
 

@@ -79,3 +79,15 @@ def cli(monkeypatch, capfd):
         return stop.value.code, out, err
 
     return run
+
+
+# real lenses and galaxies, where someone has put them; tests that look at them are skipped elsewhere
+REAL = Path(os.environ.get("LENSSR_REAL_DATA", ROOT.parent / "shared" / "data"))
+
+
+@pytest.fixture
+def real():
+    """Return the folder of real data."""
+    if not REAL.is_dir():
+        pytest.skip("no real lenses and galaxies: LENSSR_REAL_DATA names their folder")
+    return REAL

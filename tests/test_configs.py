@@ -17,6 +17,8 @@ _MORE = {
     ("model", "diffusion"): [*TINY_DIFFUSION, *TINY_RDN_STAGE, "dataset=model4", "model.widths=[8,8]"],
     ("model", "ddpm_original"): [*TINY_DIFFUSION, "dataset=model4", "task.evaluations=2"],
     ("dataset", "model4"): ["loader.patch=48"],
+    ("dataset", "real_pairs"): ["dataset.shots=2", "dataset.source.pixel_scale=0.05"],
+    ("experiment", "few_shot"): ["finetune=null"],
     ("sweep", "diffusion"): ["loader.patch=48"],
     ("model", "resnet18"): TINY_LABELS,
     ("model", "resnet18_classifier"): TINY_LABELS,
@@ -47,6 +49,11 @@ def test_every_config_runs_for_one_step(group, option, tiny, tmp_path):
         root = tmp_path / "files"
         write_files(root)
         overrides.append(f"dataset.source.root={root}")
+    if (group, option) == ("dataset", "real_pairs"):
+        from test_few_shot import galaxies
+
+        galaxies(tmp_path / "files", size=50)
+        overrides.append(f"dataset.source.root={tmp_path / 'files'}")
     result = train(compose([*overrides, *_MORE.get((group, option), []), *_STEP]))
     labels = option.startswith("resnet18")
     assert result.metrics["images"] == {"folder": 3}.get(option, 6 if labels else 4)

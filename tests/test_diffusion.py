@@ -94,6 +94,22 @@ def test_an_honest_ensemble_has_flat_ranks_and_the_nominal_coverage():
     assert float(ensemble.coverage(0.5 * draws, target, 0.68).mean()) < 0.5
 
 
+def test_the_spread_is_that_of_the_residual_at_pixels_as_bright():
+    """Where the residual is N(0, (0.1 + b)^2) at brightness b, it is told to be; between the knots and beyond too."""
+    from lenssr.models.spread import Spread
+
+    torch.manual_seed(2)
+    brightness = torch.rand(400, 1, 1, 1).square().expand(-1, 1, 24, 24)
+    spread = Spread()
+    spread.fit(brightness, (0.1 + brightness) * torch.randn(brightness.shape))
+    told = spread(brightness)
+    assert float((told / (0.1 + brightness) - 1).abs().mean()) < 0.06  # the first bin is wide
+    assert float(spread(torch.full((1, 1, 8, 8), 5.0)).max()) == pytest.approx(float(told.max()), rel=1e-5)
+    arc = torch.zeros(1, 1, 9, 9)
+    arc[..., 4, 4] = 1.0  # what lies beside an arc is as wide as the arc
+    assert float(spread(arc)[..., 4, 6]) == float(spread(arc)[..., 4, 4]) > 2 * float(spread(arc)[..., 0, 0])
+
+
 def test_the_originals_size_is_the_reports():
     model = build_model(plain(compose(["model=ddpm_original"])))
     assert sum(p.numel() for p in model.parameters()) == 23_331_457
@@ -169,7 +185,7 @@ def test_draws_of_the_ancestral_sampler_too(tmp_path):
     for size in (1, 2):
         config["loader"]["evaluation_batch_size"] = size
         task = build_task(config).eval()
-        task.sigma.fill_(0.5)
+        task.spread.set_constant(0.5)
         batches = list(build_data(config).evaluation("test", torch.device("cpu")))[: 2 // size]
         draws.append(torch.cat([task.posterior(batch) for batch in batches]))
     assert float((draws[0] - draws[1]).abs().max() / draws[0].abs().max()) < 1e-5
@@ -199,7 +215,7 @@ def test_the_table_of_a_diffusion_is_drawn(run, tmp_path, monkeypatch):
     for row in rows:
         row.parameters, row.cells = 7, {"truth/psnr": Cell(30.0, None)}
     names = {path.name for path in draw(Table("t", "t", "c", "three", [], rows), tmp_path)}
-    assert names == {"t_grid.png", "t_cost.png", "t_spectrum.png"}
+    assert names == {f"t_{what}.png" for what in ("grid", "cost", "spectrum", "calibration", "samples")}
 
 
 def test_interrupted_and_resumed_gives_the_same_weights(tmp_path, monkeypatch):

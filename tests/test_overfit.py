@@ -11,14 +11,15 @@ LEARNED.remove("spandrel")  # an extra
 RECIPE = [
     "loss=mse", "dataset.target=truth", "dataset.noise=fixed", "dataset.image_size=32",
     "dataset.source.pixel_scale=0.2", "scale.dataset={train: 8, validation: 8, test: 8}",
-    "loader.patch=32", "loader.batch_size=8", "trainer.max_steps=300", "trainer.validations=1", "optimizer.lr=2e-3",
+    "loader.patch=32", "loader.batch_size=8", "trainer.validations=1", "optimizer.lr=2e-3",
 ]  # fmt: skip
+STEPS = {"hybrid_fsrcnn": 1000, "safmn": 1000, "equivariant_fsrcnn_original": 1000}  # 29 to 32 dB after 300
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LEARNED)
 def test_eight_images_are_learnt_by_heart(name, outputs):
-    result = train(compose([f"model={name}", *RECIPE, outputs]))
+    result = train(compose([f"model={name}", f"trainer.max_steps={STEPS.get(name, 300)}", *RECIPE, outputs]))
     learnt = evaluate(result.folder, split="train").metrics["scores"]["prediction"]["truth/psnr"]["mean"]
     print(f"{name}: {learnt:.1f} dB on the eight images")
     assert learnt > 35

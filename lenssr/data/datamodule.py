@@ -154,6 +154,10 @@ class LensDataModule(pl.LightningDataModule):
                     "another of task.targets, or a set where it varies, as physics=corrected."
                 )
 
+    def facts(self) -> dict[str, Any]:
+        """Return what a run keeps in ``metrics.json`` of its set, beside scores; nothing of a simulated one."""
+        return {}
+
     def label(self, split: str) -> torch.Tensor:
         """Return the labels of a split, float32 (N, labels)."""
         return labels_of(self.sets[split].parameters, self.labels, self.source.classes)

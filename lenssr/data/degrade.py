@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -11,9 +13,9 @@ from torch import Tensor
 from lenssr.data.detector import Detector, bin_sum
 from lenssr.data.observe import Address, Observed, Window
 from lenssr.data.random import normal, philox, uniform
-from lenssr.errors import ConfigError
+from lenssr.errors import ConfigError, DataError
 
-__all__ = ["BlurredExposure", "blurred"]
+__all__ = ["BlurredExposure", "bin_image", "blurred", "convolve", "read_kernel"]
 
 _HR, _LR, _STRENGTH = 0, 1, 2  # streams of random numbers; never renumber
 _REACH = 3.0  # standard deviations to which a kernel extends
@@ -39,6 +41,75 @@ def blurred(images: Tensor, sigma: Tensor, longest: float, squared: bool = False
         shape = (-1, 1, 1, len(offset)) if dim == 3 else (-1, 1, len(offset), 1)
         batch = F.conv2d(F.pad(batch, pad, mode="replicate"), kernel.view(shape), groups=len(images))
     return batch[0]
+
+
+def bin_image(image: np.ndarray, scale: int) -> np.ndarray:
+    """Sum blocks of scale x scale pixels of (H, W); what does not fill a block at the far edges is left out."""
+    height, width = (n // scale * scale for n in image.shape)
+    whole = np.ascontiguousarray(image[:height, :width])
+    return bin_sum(torch.from_numpy(whole), scale).numpy()
+
+
+def convolve(image: np.ndarray, kernel: np.ndarray | None) -> np.ndarray:
+    """Convolve an image (H, W) with an odd kernel, repeating the edge pixels; None leaves it alone."""
+    if kernel is None:
+        return image
+    from scipy.signal import fftconvolve
+
+    reach = kernel.shape[0] // 2
+    result: np.ndarray = fftconvolve(np.pad(image, reach, mode="edge"), kernel, mode="valid")
+    return result
+
+
+def read_kernel(psf: str | float | None, pixel_scale: float | None) -> np.ndarray | None:
+    """Return a PSF with a sum of one, odd and square.
+
+    Args:
+        psf: a file (``kernel_point_source`` of lenstronomy's ``.h5``, ``.npy``, or FITS), the FWHM of a Gaussian in
+            arcsec, or None for none.
+        pixel_scale: arcsec; for a Gaussian alone.
+
+    Raises:
+        ConfigError: the file is not there, or the pixel scale is missing.
+        DataError: the file holds no PSF.
+    """
+    if psf is None:
+        return None
+    if isinstance(psf, int | float):
+        if not pixel_scale or psf <= 0:
+            raise ConfigError(
+                f"dataset.source.psf={psf} is a FWHM in arcsec; it must be positive, and pixel_scale known."
+            )
+        sigma = psf / 2.3548200450309493 / pixel_scale
+        offset = np.arange(-np.ceil(4 * sigma), np.ceil(4 * sigma) + 1)
+        line = np.exp(-0.5 * (offset / sigma) ** 2)
+        return np.outer(line, line) / line.sum() ** 2
+    path = Path(psf).expanduser()
+    if not path.is_file():
+        raise ConfigError(f"dataset.source.psf={psf} is no file.")
+    kernel = _stored_kernel(path)
+    if kernel.ndim != 2 or kernel.shape[0] != kernel.shape[1] or kernel.shape[0] % 2 == 0:
+        raise DataError(f"{path} holds no PSF: an odd square was expected, not {kernel.shape}.")
+    if not np.isfinite(kernel).all() or kernel.sum() <= 0:
+        raise DataError(f"{path} holds no PSF: its pixels must be finite with a positive sum.")
+    normalised: np.ndarray = kernel / kernel.sum()
+    return normalised
+
+
+def _stored_kernel(path: Path) -> np.ndarray:
+    try:
+        if path.suffix in (".h5", ".hdf5"):
+            import h5py
+
+            with h5py.File(path, "r") as file:
+                return np.asarray(file["kernel_point_source"], np.float64)
+        if path.suffix == ".npy":
+            return np.load(path, allow_pickle=False).astype(np.float64)
+        from astropy.io import fits
+
+        return np.asarray(fits.getdata(path), np.float64)
+    except Exception as error:  # the readers raise of every kind on damaged files
+        raise DataError(f"{path} cannot be read as a PSF: {str(error).splitlines()[0]}") from error
 
 
 class BlurredExposure:

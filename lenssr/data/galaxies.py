@@ -2,7 +2,7 @@
 
 The published Model IV lenses galaxies of Galaxy10 DECaLS (``Galaxy10_DECals.h5``, https://github.com/henrysky/Galaxy10).
 The stand-in has what makes those hard to reconstruct and a Sérsic profile lacks: a bulge in a disc, spiral arms, and
-clumps of star formation along them.
+clumps of star formation along them. Real galaxies are brought to one width; what noise they have is lensed too.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenssr.data.parameters import SPLITS
-from lenssr.errors import ConfigError, DataError
+from lenssr.data.stamps import SIDE, catalogue, folder
+from lenssr.errors import ConfigError, DataError, did_you_mean
 
 __all__ = ["Galaxies", "galaxies"]
 
-_SIDE = 128  # pixels along a side of a stand-in
+_REAL = {"catalogue": catalogue, "folder": folder}
 
 
 @dataclass(frozen=True)
@@ -40,30 +41,33 @@ def galaxies(kind: str, width: float, count: int, seed: int, path: str | None = 
     """Return galaxies to be lensed.
 
     Args:
-        kind: ``stand_in`` or ``galaxy10``.
+        kind: ``stand_in``, ``galaxy10``, ``catalogue`` (GalSim's RealGalaxy) or ``folder`` (of FITS, .npy, .h5).
         width: of a stamp, in arcsec; the published one is 256 px of 0.0025 arcsec.
         count: how many for each split; no galaxy is in two of them.
         seed: of the stand-ins.
-        path: of ``Galaxy10_DECals.h5``.
+        path: of ``Galaxy10_DECals.h5``, the catalogue's .fits file, or the folder.
 
     Raises:
         ConfigError: the kind is unknown or its file is not there.
-        DataError: the file is not Galaxy10.
+        DataError: the file is not what it should be, or holds too few galaxies.
     """
     total = len(SPLITS) * count
     if kind == "stand_in":
         stamps = np.stack([_stand_in(np.random.default_rng([seed, number])) for number in range(total)])
     elif kind == "galaxy10":
         stamps = _galaxy10(path, total)
+    elif kind in _REAL:
+        stamps = _REAL[kind](path, total)
     else:
-        raise ConfigError(f"dataset.source.galaxies.kind={kind} is neither 'stand_in' nor 'galaxy10'.")
+        known = ["stand_in", "galaxy10", *_REAL]
+        raise ConfigError(f"dataset.source.galaxies.kind={kind} is unknown. {did_you_mean(kind, known)}")
     stamps = np.clip(stamps, 0, None)
     return Galaxies((stamps / stamps.sum((1, 2), keepdims=True)).astype(np.float32), width)
 
 
 def _stand_in(rng: np.random.Generator) -> NDArray[np.float64]:
     """Draw one spiral: exponential disc, Gaussian bulge, logarithmic arms, and clumps along them."""
-    axis = np.linspace(-1, 1, _SIDE)
+    axis = np.linspace(-1, 1, SIDE)
     x, y = np.meshgrid(axis, axis / rng.uniform(0.4, 1.0))
     radius, angle = np.hypot(x, y), np.arctan2(y, x)
     scale, arms = rng.uniform(0.14, 0.22), rng.integers(2, 5)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lenssr.models.interpolation import enlarged
+from lenssr.models.spread import Spread
 
 __all__ = ["OriginalUNet"]
 
@@ -85,14 +86,12 @@ class OriginalUNet(nn.Module):
     Its faults are mended outside: averaged weights are used, images keep one range, none is scaled by its neighbours.
 
     Attributes:
-        sigma: scale of what is learnt, set by the task before training.
+        spread: rms of what is learnt, set by the task before training.
     """
-
-    sigma: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("sigma", torch.ones(()))
+        self.spread = Spread()
         self.enter = _Convolutions(1, 64)
         self.down = nn.ModuleList(_Stage(a, b, up=False) for a, b in ((64, 128), (128, 256), (256, 256)))
         self.bottom = nn.Sequential(_Convolutions(256, 512), _Convolutions(512, 512), _Convolutions(512, 256))

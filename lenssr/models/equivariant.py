@@ -52,7 +52,7 @@ class CircularMask(nn.Module):
         height, width = image.shape[-2:]
         y = torch.arange(height, device=image.device, dtype=image.dtype) - (height - 1) / 2
         x = torch.arange(width, device=image.device, dtype=image.dtype) - (width - 1) / 2
-        radius = torch.hypot(y.view(-1, 1), x.view(1, -1))
+        radius = (y.view(-1, 1).square() + x.view(1, -1).square()).sqrt()  # hypot is not in ONNX
         beyond = (radius - ((min(height, width) - 1) / 2 - self.margin)).clamp(min=0)
         mask = torch.exp(-0.5 * (beyond / 2.0).square())
         return image * torch.where(mask < 1e-4, torch.zeros_like(mask), mask)

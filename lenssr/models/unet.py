@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lenssr.models.interpolation import enlarged
+from lenssr.models.spread import Spread
 
 __all__ = ["UNet"]
 
@@ -22,10 +23,8 @@ class UNet(nn.Module):
         attention: whether the lowest level has self-attention.
 
     Attributes:
-        sigma: scale of what is learnt, set by the task before training.
+        spread: rms of what is learnt, set by the task before training.
     """
-
-    sigma: Tensor
 
     def __init__(self, widths: list[int], layers: int, attention: bool) -> None:
         super().__init__()
@@ -33,8 +32,8 @@ class UNet(nn.Module):
 
         levels = len(widths)
         self.multiple = 2 ** (levels - 1)
-        self.register_buffer("sigma", torch.ones(()))
-        self.body: Any = UNet2DModel(
+        self.spread = Spread()
+        body: Any = UNet2DModel(
             in_channels=3,
             out_channels=1,
             block_out_channels=tuple(widths),
@@ -44,6 +43,7 @@ class UNet(nn.Module):
             norm_num_groups=8,
             add_attention=attention,
         )
+        self.body = body.to(memory_format=torch.channels_last)  # a quarter faster on a CPU
 
     def forward(self, noisy: Tensor, time: Tensor, lr: Tensor, guess: Tensor) -> Tensor:
         """Return velocity or noise.
@@ -57,5 +57,6 @@ class UNet(nn.Module):
         height, width = noisy.shape[-2:]
         seen = torch.cat([noisy, enlarged(lr, noisy), guess], dim=1)
         pad = (0, -width % self.multiple, 0, -height % self.multiple)
-        told = self.body(F.pad(seen, pad, mode="replicate"), 1000 * time).sample
+        padded = F.pad(seen, pad, mode="replicate").contiguous(memory_format=torch.channels_last)
+        told = self.body(padded, 1000 * time).sample
         return told[..., :height, :width]

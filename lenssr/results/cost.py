@@ -9,14 +9,17 @@ from typing import Any
 
 import torch
 
-from lenssr.config import stage_nodes
+from lenssr.config import plain, stage_nodes
 from lenssr.progress import track
 from lenssr.provenance import machine
 from lenssr.results.tables import configurations
+from lenssr.stages import stage_config
+from lenssr.tasks import Diffusion, Task
 
 __all__ = ["Cost", "estimate", "to_markdown"]
 
 _REPEATS = 3
+_REGRESSOR = "task.regressor"
 
 
 @dataclass(frozen=True)
@@ -51,22 +54,39 @@ def estimate(name: str, overrides: Sequence[str] = (), batch: int | None = None)
         overrides: shared by every row, as ``scale=report``.
         batch: images in a timed step, from which a whole batch is inferred in proportion; None: the whole batch.
 
-    Rows that need another run first (a content loss), or test another row's run, are left out.
+    A diffusion model's regression network is a row of its own. Rows that need another run first in another way (a
+    content loss), or test another row's run, are left out.
     """
-    rows = [(label, config) for label, config in configurations(name, overrides) if not any(stage_nodes(config))]
+    rows: dict[str, dict[str, Any]] = {}
+    for label, config in configurations(name, overrides):
+        nodes = dict(stage_nodes(config))
+        if set(nodes) <= {_REGRESSOR}:
+            for node in nodes.values():
+                before = plain(stage_config(config, node))
+                rows[f"{before['model']['name']}, trained first, once"] = before
+            rows[label] = config
     costs = []
     with track("timing", len(rows), "models") as advance:
-        for label, config in rows:
+        for label, config in rows.items():
             costs.append(_cost(label, config, batch))
             advance(1, label)
     return costs
 
 
-def _cost(label: str, config: dict[str, Any], batch: int | None) -> Cost:
-    from lenssr.build import build_task
+def _task(config: dict[str, Any]) -> Task:
+    """Return a task whose regression network, if it needs one, is there but untrained."""
+    from lenssr.build import build_model, build_task
 
+    task = build_task(config)
+    for _, node in stage_nodes(config):
+        assert isinstance(task, Diffusion)
+        task.take(build_model(plain(stage_config(config, node))))
+    return task
+
+
+def _cost(label: str, config: dict[str, Any], batch: int | None) -> Cost:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    task = build_task(config).to(device)
+    task = _task(config).to(device)
     scale, size, load = config["dataset"]["scale"], config["dataset"]["image_size"], config["loader"]
     count = min(batch or load["batch_size"], load["batch_size"])
     parameters = [p for p in task.model.parameters() if p.requires_grad]
@@ -82,7 +102,8 @@ def _cost(label: str, config: dict[str, Any], batch: int | None) -> Cost:
     task.eval()
     splits = config["task"]["data"]["images"]
     steps, validations = (config["trainer"][key] if parameters else 0 for key in ("max_steps", "validations"))
-    images = splits["test"] + validations * splits["validation"]
+    # a diffusion model draws in the test alone
+    images = splits["test"] + (0 if isinstance(task, Diffusion) else validations * splits["validation"])
     return Cost(label, step, steps, _seconds(infer) / count, images)
 
 
@@ -90,7 +111,16 @@ def _batch(count: int, size: int, scale: int, device: torch.device) -> Any:
     hr = torch.rand(count, 1, size, size, device=device)
     lr = torch.rand(count, 1, size // scale, size // scale, device=device)
     label = torch.rand(count, 1, device=device)
-    return {"lr": lr, "hr": hr, "target": hr, "truth": hr, "variance": hr + 1, "input": hr, "label": label}
+    return {
+        "lr": lr,
+        "hr": hr,
+        "target": hr,
+        "truth": hr,
+        "variance": hr + 1,
+        "input": hr,
+        "label": label,
+        "index": torch.arange(count, device=device),
+    }
 
 
 def _seconds(work: Callable[[], None]) -> float:
@@ -111,9 +141,9 @@ def to_markdown(costs: Sequence[Cost], name: str, overrides: Sequence[str] = ())
     lines = [f"## {title}", "", "| | s / step | steps | s / image | images | hours |", "|---|---:|---:|---:|---:|---:|"]
     for cost in costs:
         cells = (f"{cost.step:.3f}", f"{cost.steps:,}", f"{cost.image:.4f}", f"{cost.images:,}")
-        lines.append(f"| {cost.label} | {' | '.join(cells)} | {cost.seconds / 3600:.2f} |")
+        lines.append(f"| {cost.label} | {' | '.join(cells)} | {cost.seconds / 3600:.2g} |")
     total = sum(cost.seconds for cost in costs) / 3600
-    lines += [f"| all | | | | | {total:.2f} |", ""]
+    lines += [f"| all | | | | | {total:.2g} |", ""]
     lines.append(
         f"One seed each, on {machine()}. Measured: seconds a step and an image, least of {_REPEATS} after one to warm "
         "up; the rest is multiplied. Simulating and scoring are not in it."

@@ -60,12 +60,15 @@ def samples(found: PosteriorEvaluation, run: Run, data: LensDataModule) -> Path:
 
 def calibration(found: PosteriorEvaluation, run: Run, data: LensDataModule) -> Path:
     """Draw the rank histogram, and the coverage of central intervals over what an ideal posterior covers."""
+    from matplotlib.ticker import MaxNLocator
+
     figure, (left, right) = pyplot().subplots(1, 2, figsize=(10, 4.2), layout="constrained")
     count = found.draws
     share = found.ranks / found.ranks.sum() * (count + 1)
     left.bar(np.arange(count + 1), share, width=0.9, color="C0", alpha=0.8)
     left.axhline(1, color="k", ls="--", lw=1, label="ideal")
     left.set(xlabel=f"draws of {count} below the target", ylabel="pixels, relative to a flat histogram")
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.legend(fontsize=9)
     cumulated = np.concatenate([[0], np.cumsum(found.ranks)]) / found.ranks.sum()
     ideal, covered = [], []

@@ -20,6 +20,9 @@ CAPTIONS = {
     "grid": "One lens through every model, and what differs from the noise-free image",
     "cost": "Quality against the truth over size and time",
     "spectrum": "Power of each model's images over the truth's",
+    "calibration": "Where the pixels fall among the draws, and how often intervals hold them: the baseline, first seed",
+    "samples": "Draws from one posterior: the baseline, first seed",
+    "curve": "What each further real image buys: dots are runs, bars mean and spread over seeds and shots",
     "scores": "Scores with their spread over seeds, and the report's",
 }
 _ARROWS = {"better": "↑", "worse": "↓"}

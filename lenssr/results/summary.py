@@ -19,6 +19,14 @@ _IMAGES: list[Column] = [
     ("truth/psnr", "PSNR / dB\nvs truth", "{:.2f}"),
     ("truth/ssim", "SSIM\nvs truth", "{:.4f}"),
 ]
+_DRAWS: list[Column] = [
+    ("report/psnr", "PSNR / dB\nvs noisy HR", "{:.2f}"),
+    ("truth/psnr", "PSNR / dB\nvs truth", "{:.2f}"),
+    ("truth/ssim", "SSIM\nvs truth", "{:.4f}"),
+    ("ensemble/crps", "CRPS", "{:.5f}"),
+    ("ensemble/coverage68", "in the 68 %\ninterval", "{:.1%}"),
+    ("ensemble/spread_skill", "spread\n/ error", "{:.3f}"),
+]
 _NAMES = {
     "bilinear": "bilinear",
     "ceiling": "noise ceiling",
@@ -30,7 +38,9 @@ _NAMES = {
 
 
 def columns(scores: dict[str, Any]) -> list[Column]:
-    """Return the columns for the scores of a prediction: those of images, or one for each score of labels."""
+    """Return the columns for the scores of a prediction: of draws, of images, or one for each score of labels."""
+    if "ensemble/crps" in scores:
+        return _DRAWS
     if "report/mse" in scores:
         return _IMAGES
     return [(key, key.replace("/", "\n"), "{:.4f}") for key in scores]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,10 @@ import numpy as np
 import pandas as pd
 import torch
 
+from lenssr.files import whole_file
+from lenssr.results.cost_curve import cost_curve
 from lenssr.results.figures import mark, pyplot, save, stretch
+from lenssr.results.shots_curve import shots_curve
 from lenssr.results.tables import Row, Table
 from lenssr.runs import RunResult
 
@@ -22,18 +26,37 @@ _MARKERS = "osD^vP*X<>hdp"
 def draw(table: Table, folder: Path) -> list[Path]:
     """Write ``<table>_{grid,cost,spectrum}.png`` of a table of images, ``<table>_scores.png`` of one of labels.
 
-    Rows without a finished run are left out; where there is none, nothing is written.
+    One over the number of training images gets ``<table>_curve.png``. Rows without a finished run are left out; where
+    there is none, nothing is written.
     """
     rows = [row for row in table.rows if row.results]
     if not rows:
         return []
     if not any(_has(result, "report/psnr") for row in rows for result in row.results):
         return [_labels(table, folder / f"{table.name}_scores.png")]
+    if any(row.curve for row in rows):
+        return [shots_curve(table, folder / f"{table.name}_curve.png")]
+    drawn = any(_has(result, "ensemble/crps") for row in rows for result in row.results)
+    curve = cost_curve if drawn else _cost
     return [
         _grid(rows, folder / f"{table.name}_grid.png"),
-        _cost(rows, folder / f"{table.name}_cost.png"),
+        curve(rows, folder / f"{table.name}_cost.png"),
         _spectrum(rows, folder / f"{table.name}_spectrum.png"),
+        *(_of_the_baseline(table, folder) if drawn else []),
     ]
+
+
+def _of_the_baseline(table: Table, folder: Path) -> list[Path]:
+    """Copy what the baseline's first run drew of its posteriors."""
+    results = next((row.results for row in table.rows if row.label == table.baseline), [])
+    pictures = []
+    for name in ("calibration", "samples"):
+        drawn = results[0].run / "figures" / f"{name}.png" if results else None
+        if drawn and drawn.is_file():
+            with whole_file(folder / f"{table.name}_{name}.png") as temporary:
+                shutil.copyfile(drawn, temporary)
+            pictures.append(folder / f"{table.name}_{name}.png")
+    return pictures
 
 
 def _labels(table: Table, path: Path) -> Path:

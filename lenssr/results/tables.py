@@ -21,7 +21,7 @@ from lenssr.errors import ConfigError, did_you_mean
 from lenssr.runs import Run, RunResult
 from lenssr.stages import identify
 
-__all__ = ["Cell", "Column", "Gap", "Row", "Table", "build", "configurations", "names"]
+__all__ = ["Cell", "Column", "Gap", "Row", "Table", "available", "build", "configurations", "names"]
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,11 @@ class Gap:
 
 @dataclass
 class Row:
-    """One model: its cells by column key, its finished runs, and the commands of those that are missing."""
+    """One model: its cells by column key, its finished runs, and the commands of those that are missing.
+
+    Attributes:
+        curve: ``line`` and ``at``, where the row is a point of a curve over the number of training images.
+    """
 
     key: str
     label: str
@@ -93,6 +97,7 @@ class Row:
     scale: int = 1
     ranked: bool = True
     random: bool = True
+    curve: dict[str, Any] | None = None
 
     @property
     def comparable(self) -> bool:
@@ -132,6 +137,12 @@ class Table:
 def names() -> list[str]:
     """Return the tables there are."""
     return sorted(path.stem for path in (CONFIGS / "table").glob("*.yaml"))
+
+
+def available(overrides: Sequence[str] = ()) -> list[str]:
+    """Return the tables that need nothing which the overrides do not give, as the place of one's own images."""
+    given = {override.split("=")[0] for override in overrides}
+    return [name for name in names() if given >= set(_definition(name).get("needs", []))]
 
 
 def _definition(name: str) -> dict[str, Any]:
@@ -183,7 +194,7 @@ def configurations(
 def _row(
     definition: dict[str, Any], key: str, entry: dict[str, Any], columns: list[Column], overrides: Sequence[str]
 ) -> Row:
-    row = Row(key, entry["label"], {})
+    row = Row(key, entry["label"], {}, curve=entry.get("curve"))
     seen: set[str] = set()
     for seed in definition["seeds"]:
         chosen = (*overrides, *definition["overrides"], *entry["overrides"], f"seed={seed}")

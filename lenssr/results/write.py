@@ -32,10 +32,10 @@ def fill(chosen: list[str], overrides: list[str]) -> list[str]:
     from lenssr.errors import Interrupted
     from lenssr.evaluate import evaluate
     from lenssr.launchers.pool import Pool, find_devices, jobs_of
-    from lenssr.results.tables import build, names
+    from lenssr.results.tables import available, build
 
     def gaps(evaluations: bool) -> list[Gap]:
-        found = [gap for name in chosen or names() for gap in build(name, overrides).gaps]
+        found = [gap for name in chosen or available(overrides) for gap in build(name, overrides).gaps]
         return [gap for gap in found if (gap.run is not None) is evaluations]
 
     failures, runs, devices = [], gaps(evaluations=False), find_devices()
@@ -85,12 +85,12 @@ def write(
     from lenssr.results.page import to_html
     from lenssr.results.render import to_latex, to_markdown
     from lenssr.results.table_figures import draw
-    from lenssr.results.tables import build, names
+    from lenssr.results.tables import available, build
     from lenssr.results.wandb_tables import upload
 
     missing: list[str] = []
     filled: list[tuple[Table, list[Path]]] = []
-    for name in chosen or names():
+    for name in chosen or available(overrides):
         table = build(name, overrides)
         pictures = draw(table, folder) if figures else []
         write_text(folder / f"{name}.md", to_markdown(table, pictures))
@@ -110,6 +110,9 @@ def write(
     return missing
 
 
+_PLACES = ("paths.", "dataset.source.root=", "finetune.run=", "dataset.source.psf=")  # of one machine
+
+
 def provenance(table: Table) -> list[dict[str, Any]]:
     """Return where each number of a table comes from: run, commit, command, machine, seconds."""
     facts = []
@@ -123,7 +126,7 @@ def provenance(table: Table) -> list[dict[str, Any]]:
                     "run": result.folder.relative_to(result.run.parent).as_posix(),
                     "hash": result.hash,
                     "git": last.get("git"),
-                    "argv": [word for word in last.get("argv", []) if not word.startswith("paths.")],
+                    "argv": [word for word in last.get("argv", []) if not word.startswith(_PLACES)],
                     "seconds": last.get("seconds"),
                     "hardware": known.get("hardware"),
                     "packages": known.get("packages"),
@@ -143,10 +146,10 @@ def write_costs(chosen: list[str], overrides: list[str], folder: Path) -> None:
     import torch
 
     from lenssr.results.cost import estimate, to_markdown
-    from lenssr.results.tables import names
+    from lenssr.results.tables import available
 
     batch = None if torch.cuda.is_available() else 2  # a CPU's time grows with the batch, a GPU's need not
-    for name in chosen or names():
+    for name in chosen or available(overrides):
         costs = estimate(name, overrides, batch)
         if costs:
             text = to_markdown(costs, name, overrides)

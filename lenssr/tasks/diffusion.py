@@ -14,6 +14,7 @@ from lenssr.data.batches import Batch
 from lenssr.data.random import normal, philox, uniform
 from lenssr.errors import ConfigError
 from lenssr.metrics.posterior import PosteriorEvaluation, evaluate_posterior
+from lenssr.models.spread import Spread
 from lenssr.sampling import SAMPLERS, STEPS, alphas, evaluations_of, integrate, scheduler
 from lenssr.tasks.base import Task
 
@@ -21,17 +22,18 @@ __all__ = ["Diffusion"]
 
 # keys of random numbers, apart from those of data and autoencoder; never renumber
 _TRAIN, _VALIDATE, _DRAW = 33, 34, 35
-_TOGETHER = 64  # draws in one pass of the network
-_PROBED = 256  # training images that set the scale of the residual
+_TOGETHER = {"cpu": 16, "cuda": 256}  # draws in one pass of the network: a CPU's cache holds no more
+_PROBED = 256  # training images that set the width of the residual
 
 
 class Diffusion(Task):
     """Learns what is left of the target after a guess, in units of its own spread.
 
     With ``residual`` the guess is a trained regression network's image f(LR) and x = (target - f(LR)) / sigma, sigma
-    the standard deviation of that difference over the training set: its posterior is about as wide as the noise it
-    starts from, which cheap solvers need to get its width right (Mardani et al. 2023, arXiv:2309.15214, for the
-    residual). Without, x is the target brought from [0, 1] to [-1, 1], as the report's.
+    the rms of that difference over the training set at pixels as bright (:class:`lenssr.models.spread.Spread`): its
+    posterior is about as wide as the noise it starts from, which cheap solvers need to get its width right (Mardani et
+    al. 2023, arXiv:2309.15214, for the residual). Without, x is the target brought from [0, 1] to [-1, 1], as the
+    report's.
 
     Args:
         residual: which of the two.
@@ -77,21 +79,28 @@ class Diffusion(Task):
         self._regressor: list[nn.Module] = []  # a list, so that its weights stay out of this run's checkpoints
 
     @property
-    def sigma(self) -> Tensor:
-        """Scale of what is learnt; kept with the network's weights, which mean nothing without it."""
-        return cast(Tensor, self.model.sigma)
+    def spread(self) -> Spread:
+        """Width of what is learnt; kept with the network's weights, which mean nothing without it."""
+        return cast(Spread, self.model.spread)
 
     def prepare(self, data: LensDataModule) -> None:
-        """Measure the scale of what is learnt: the rms over the first training patches, some 256 of them."""
+        """Measure the width of what is learnt on the first training patches, some 256 of them."""
         if not self.residual:
-            self.sigma.fill_(0.5)
+            self.spread.set_constant(0.5)
             return
-        loader, seen, squares, step = data.train_dataloader(), 0, 0.0, 0
-        while seen < min(_PROBED, len(data.sets["train"])):
+        loader, step = data.train_dataloader(), 0
+        guesses: list[Tensor] = []
+        residuals: list[Tensor] = []
+        while sum(map(len, guesses)) < min(_PROBED, len(data.sets["train"])):
             batch = loader.batch(step)
-            squares += float((batch["target"] - self.guess(batch)).square().mean(dim=(1, 2, 3)).sum())
-            seen, step = seen + len(batch["index"]), step + 1
-        self.sigma.fill_((squares / seen) ** 0.5)
+            guesses.append(self.guess(batch))
+            residuals.append(batch["target"] - guesses[-1])
+            step += 1
+        self.spread.fit(torch.cat(guesses), torch.cat(residuals))
+
+    def take(self, regressor: nn.Module) -> None:
+        """Use a regression network that is at hand, not the one that a run would load."""
+        self._regressor = [regressor.eval().requires_grad_(False)]
 
     @torch.no_grad()
     def guess(self, batch: Batch) -> Tensor:
@@ -99,7 +108,7 @@ class Diffusion(Task):
         if not self.residual:
             return torch.full_like(batch["target"], 0.5)
         if not self._regressor:
-            self._regressor = [self._load().eval().requires_grad_(False)]
+            self.take(self._load())
         lr = batch["lr"]
         return self._regressor[0].to(lr.device)(lr).float()
 
@@ -115,7 +124,7 @@ class Diffusion(Task):
     def _error(self, batch: Batch, address: tuple[Any, Any, Any, Any], key: int) -> Tensor:
         """Return the squared error of what the network tells, (B,)."""
         guess = self.guess(batch)
-        x = (batch["target"] - guess) / self.sigma
+        x = (batch["target"] - guess) / self.spread(guess)
         noise_word, time_word, *_ = philox(address, (self.draw_seed, key))
         noise = normal(noise_word).view_as(x)
         time = uniform(time_word.view(len(x), -1)[:, 0])
@@ -149,13 +158,13 @@ class Diffusion(Task):
 
         A draw follows from the image's index and its own number alone, whatever the batch.
         """
-        guess = self.guess(batch)
+        guess, most = self.guess(batch), _TOGETHER.get(batch["lr"].device.type, 64)
         pieces = []
         for index, lr, centre in zip(batch["index"], batch["lr"], guess, strict=True):
-            for first in range(0, self.draws, _TOGETHER):
-                which = torch.arange(first, min(first + _TOGETHER, self.draws), device=lr.device)
+            for first in range(0, self.draws, most):
+                which = torch.arange(first, min(first + most, self.draws), device=lr.device)
                 pieces.append((index.expand(len(which)), which, lr, centre))
-        together = max(1, _TOGETHER // min(self.draws, _TOGETHER))
+        together = max(1, most // min(self.draws, most))
         images = []
         for start in range(0, len(pieces), together):
             part = pieces[start : start + together]
@@ -184,9 +193,9 @@ class Diffusion(Task):
         def network(x: Tensor, time: float) -> Tensor:
             return self.model(x, torch.full((len(x),), time, device=x.device), lr, centre).float()
 
-        made = scheduler(self.sampler, self.evaluations)
-        seen = None if watch is None else lambda x: watch(centre + self.sigma * x)
-        return centre + self.sigma * integrate(made, network, noise, generators, seen)
+        made, spread = scheduler(self.sampler, self.evaluations), self.spread(centre)
+        seen = None if watch is None else lambda x: watch(centre + spread * x)
+        return centre + spread * integrate(made, network, noise, generators, seen)
 
     def examine(self, data: LensDataModule, device: torch.device, split: str) -> PosteriorEvaluation:
         """Score the mean of the draws, a single draw and the guess; and the draws as a posterior."""

@@ -1,0 +1,74 @@
+"""The command line of ``scripts/upscale.py``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from lenssr.errors import ConfigError, LensSRError
+from lenssr.files import disk_errors, write_json
+from lenssr.progress import say
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Upscale files, write FITS, say what to think of it."""
+    parser = argparse.ArgumentParser(
+        prog="lenssr-upscale", description="Upscale images with a finished run: FITS, .npy or .h5 in, FITS out."
+    )
+    parser.add_argument("run", help="folder of a finished run, or an exported one")
+    parser.add_argument("images", nargs="+", help="files; several HDUs or planes are several images")
+    parser.add_argument("-o", "--to", type=Path, default=Path("."), help="a .fits file, or a folder [%(default)s]")
+    parser.add_argument("--html", action="store_true", help="also a page to look at, beside each file")
+    parser.add_argument("--picture", type=Path, help="also a PNG of all images")
+    parser.add_argument("--draws", type=int, help="of a diffusion model")
+    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
+    arguments = parser.parse_args()
+    try:
+        _run(arguments)
+    except LensSRError as error:
+        say(f"error: {error}")
+        sys.exit(error.exit_code)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from lenssr.inference.product import write_fits
+    from lenssr.inference.upscale import summary, upscale
+
+    products = upscale(arguments.run, arguments.images, arguments.device, arguments.draws)
+    single = arguments.to.suffix.lower() == ".fits"
+    if single and len(products) > 1:
+        raise ConfigError(f"{len(products)} images do not fit into {arguments.to}; give a folder with -o.")
+    names = [product.image.name for product in products]
+    if len(set(names)) < len(names):
+        raise ConfigError("Two images have one name; upscale them into folders of their own.")
+    for product in products:
+        path = arguments.to if single else arguments.to / f"{product.image.name}_sr.fits"
+        with disk_errors(path):
+            write_fits(product, path)
+            write_json(path.with_suffix(".json"), summary(product))
+            if arguments.html:
+                from lenssr.inference.page import write_page
+
+                write_page(product, path.with_suffix(".html"))
+        _tell(product, path)
+    if arguments.picture:
+        from lenssr.inference.picture import write_picture
+
+        write_picture(products, arguments.picture)
+
+
+def _tell(product: object, path: Path) -> None:
+    from lenssr.inference.upscale import Product
+
+    assert isinstance(product, Product)
+    facts, flux = product.facts, 100 * (product.facts["flux_ratio"] - 1)
+    say(
+        f"{product.image.name}: chi2 of the degraded image {facts['chi2']:.3f}, flux {flux:+.2f} %, "
+        f"{100 * facts['added_above_noise']:.0f} % of what was added is above the noise"
+    )
+    for warning in product.warnings:
+        say(f"  unlike the training images: {warning}")
+    print(path)

@@ -1,0 +1,132 @@
+"""A trained run behind one door: an LR image in, an image and its spread out, and what the run was trained to see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lenssr.errors import RunError
+from lenssr.files import read_json
+from lenssr.stages import load_task, read_config
+from lenssr.symmetry import ELEMENTS, act, undo
+
+__all__ = ["Network", "Seen"]
+
+_PEAK = 1 / 1.5  # of a typical noise-free HR image, in units: a set's unit is 1.5 times the median of the peaks
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the LR images of training were like.
+
+    Attributes:
+        pixel_scale: of LR pixels, arcsec.
+        noise: least and largest standard deviation of an LR pixel, in the units that the network sees.
+        peak: of a typical scene, in these units.
+        clipped: whether negative values were cut.
+        target_noise: standard deviation of the sky in the HR images, whose expectation the network tells.
+        blur: least and largest sigma of a blur of unknown strength, LR pixels; None where there is none.
+        kernel: PSF that the LR image has beyond the HR image's, on HR pixels; None where there is none.
+    """
+
+    pixel_scale: float
+    noise: tuple[float, float]
+    peak: float
+    clipped: bool
+    target_noise: float
+    blur: tuple[float, float] | None
+    kernel: np.ndarray | None = None
+
+
+class Network:
+    """A finished run that maps images to images.
+
+    Args:
+        run: its folder, or an exported one.
+        device: where to compute.
+        draws: of a diffusion model; None for the run's own number.
+
+    Raises:
+        RunError: there is no such run, or it maps no image to an image.
+    """
+
+    def __init__(self, run: str | Path, device: torch.device, draws: int | None = None) -> None:
+        from lenssr.tasks import Diffusion, SuperResolution
+
+        self.config, metrics = read_config(run), read_json(Path(run) / "metrics.json")
+        status = read_json(Path(run) / "status.json") or {}
+        if not isinstance(metrics, dict) or "unit" not in metrics or status.get("state") != "done":
+            raise RunError(f"{run} is not the folder of a finished run.")
+        if draws is not None and "Diffusion" in self.config["task"]["_target_"]:
+            self.config["task"]["draws"] = draws
+        task: Any = load_task(run, config=self.config)
+        if not isinstance(task, SuperResolution | Diffusion):
+            raise RunError(f"{run} is a run of model={self.config['model']['name']}, which upscales no image.")
+        self.task: Any = task.to(device)
+        self.device = device
+        self.unit, self.hash = float(metrics["unit"]), str(status["hash"])
+        self._metrics: dict[str, Any] = metrics
+        self.name, self.scale = str(self.config["model"]["name"]), int(self.config["dataset"]["scale"])
+        self.posterior = isinstance(task, Diffusion)
+
+    @property
+    def spread(self) -> str:
+        """What the standard deviation is that comes with an image."""
+        if self.posterior:
+            return f"standard deviation of {self.task.draws} draws from the posterior"
+        return "standard deviation over the eight turns and mirrors of the input; no posterior, a lower bound"
+
+    def seen(self) -> Seen:
+        """Return what the training images were like."""
+        data, observation = self.config["dataset"], self.config["dataset"]["observation"]
+        kind = observation["_target_"].rsplit(".", 1)[-1]
+        if kind == "RealExposure":
+            return self._seen_of_real_images()
+        pixel = data["source"]["pixel_scale"] * self.scale
+        if kind == "BlurredExposure":
+            low, high = observation["noise"]
+            blur = tuple(sigma / self.scale for sigma in observation["blur"])
+            noise = observation["hr_background_rms"] / self.unit
+            return Seen(pixel, (low * _PEAK, high * _PEAK), _PEAK, observation["clip"], noise, (blur[0], blur[1]))
+        if kind == "TwoExposures":
+            rms = observation["lr_background_rms"] / self.scale**2 / self.unit
+            noise = observation["hr_background_rms"] / self.unit
+            return Seen(pixel, (rms, rms), _PEAK, observation["detector"]["clip"], noise, None)
+        rms = observation["lr_noise"]
+        return Seen(pixel, (rms, rms), _PEAK, False, 0.0, None)
+
+    def _seen_of_real_images(self) -> Seen:
+        """Return the same of real images, whose noise was measured, and whose instrument may have a PSF."""
+        noise, pixel, kernel = (self._metrics.get(key) for key in ("lr_noise", "pixel_scale", "psf"))
+        if not isinstance(noise, float | int) or not isinstance(pixel, float | int):
+            raise RunError("The run's metrics.json does not say what its images were like; train it again.")
+        psf = None if kernel is None else np.asarray(kernel, float)
+        return Seen(pixel * self.scale, (noise, noise), _PEAK, False, 0.0, None, psf)
+
+    @torch.inference_mode()
+    def __call__(self, lr: Tensor, number: int = 0) -> list[Tensor]:
+        """Map (1, 1, h, w), in units, to the image and its standard deviation, (1, 1, scale * h, scale * w) each.
+
+        Args:
+            lr: the image.
+            number: of the tile, so that draws differ between tiles.
+        """
+        lr = lr.to(self.device)
+        every = self._draws(lr, number) if self.posterior else self._turned(self.task.upscale, lr)
+        return [every.mean(1, keepdim=True).cpu(), every.std(1, keepdim=True).cpu()]
+
+    def _draws(self, lr: Tensor, number: int) -> Tensor:
+        height, width = lr.shape[-2:]
+        like = torch.zeros(1, 1, self.scale * height, self.scale * width, device=lr.device)
+        batch: Any = {"lr": lr, "target": like, "index": torch.tensor([number], device=lr.device)}
+        return self.task.posterior(batch)
+
+    @staticmethod
+    def _turned(upscale: Callable[[Tensor], Tensor], lr: Tensor) -> Tensor:
+        return torch.cat([undo(element, upscale(act(element, lr))) for element in ELEMENTS], dim=1)

@@ -1,0 +1,61 @@
+"""An upscaled image as FITS: its flux, its uncertainty, its place on the sky, and where it came from."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from lenssr import __version__
+from lenssr.data.wcs import coordinates, rescaled
+from lenssr.files import whole_file
+from lenssr.inference.upscale import Product
+
+__all__ = ["write_fits"]
+
+_KEYWORDS = {  # facts that go into the header
+    "chi2": ("SRCHI2", "reduced chi-squared of the degraded image"),
+    "flux_ratio": ("SRFLUX", "total flux over the input's"),
+    "sky": ("SRSKY", "sky level of the input"),
+    "noise": ("SRNOISE", "noise of an input pixel"),
+    "gain": ("SRGAIN", "network unit per input unit"),
+    "blur": ("SRBLUR", "best blur, sigma in input pixels"),
+    "added_above_noise": ("SRADDED", "part of added power above the noise"),
+}
+
+
+def write_fits(product: Product, path: Path) -> None:
+    """Write SCI, ERR, BILINEAR (the SR grid) and RESIDUAL (the input's grid), whole or not at all."""
+    from astropy.io import fits
+
+    network, own = product.network, product.image.header
+    header = rescaled(own if own is not None else fits.Header(), product.scale)
+    for name, value in product.facts.items():
+        if name in _KEYWORDS and np.isfinite(value):
+            header[_KEYWORDS[name][0]] = (value, _KEYWORDS[name][1])
+    header["SRSCALE"] = (product.scale, "pixels per input pixel, along a side")
+    for line in (
+        f"lenssr {__version__}: {network.name}, run {network.hash}",
+        f"ERR: {product.spread}",
+        *(f"unlike the training images: {warning}" for warning in product.warnings),
+    ):
+        header.add_history(line)
+    plain = {key: header[key] for key in ("BUNIT",) if key in header}
+    place = coordinates(header)
+    hdus = [fits.PrimaryHDU(), fits.ImageHDU(_plane(product.sr), header, name="SCI")]
+    hdus += [
+        fits.ImageHDU(_plane(plane), fits.Header({**plain, **place}), name=name)
+        for name, plane in (("ERR", product.err), ("BILINEAR", product.bilinear))
+    ]
+    input_place = coordinates(own) if own is not None else {}
+    hdus.append(
+        fits.ImageHDU(_plane(product.residual), fits.Header({**input_place, "BUNIT": "sigma"}), name="RESIDUAL")
+    )
+    with whole_file(path) as temporary, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fits.HDUList(hdus).writeto(temporary, output_verify="silentfix")
+
+
+def _plane(values: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(values, dtype=np.float32)

@@ -1,0 +1,53 @@
+"""How far to trust an image whose truth nobody knows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from lenssr.inference.upscale import Product
+
+__all__ = ["scores"]
+
+_APERTURES = (0.25, 0.5, 1.0)  # radius over half the shorter side
+_BRIGHT = 3.0  # sigma above the sky, where structure is looked for
+_REAL = 3.0  # sigma of the input's noise that added structure must exceed
+
+
+def scores(product: Product, area: float, noise: float) -> dict[str, float]:
+    """Return scores without truth.
+
+    ``chi2``: reduced chi-squared of the degraded image about the input. ``flux_ratio``: total flux out over in, and
+    ``flux_ratio_25``, ``_50``, ``_100`` in circles about the centre with that percentage of half the shorter side.
+    ``added_above_noise``: of the power that the image has over bilinear interpolation at bright pixels, the part in
+    pixels where the difference exceeds three times the input's noise.
+
+    Args:
+        product: scores excepted.
+        area: input values over values of ``product.sr``, where the two are constant images of one flux.
+        noise: of an input pixel.
+    """
+    data = product.image.data.astype(np.float64)
+    known = np.isfinite(data)
+    height, width = data.shape
+    out = np.nan_to_num(product.sr.astype(np.float64))
+    blocks = out.reshape(height, product.scale, width, product.scale).mean(axis=(1, 3)) * area
+    y, x = np.mgrid[:height, :width]
+    radius = np.hypot(y - (height - 1) / 2, x - (width - 1) / 2) / (min(height, width) / 2)
+    found = {"chi2": float(np.nanmean(np.square(product.residual, dtype=np.float64)))}
+    found["flux_ratio"] = _ratio(blocks[known].sum(), data[known].sum())
+    for part in _APERTURES:
+        inside = known & (radius <= part)
+        found[f"flux_ratio_{100 * part:.0f}"] = _ratio(blocks[inside].sum(), data[inside].sum())
+    added = (product.sr - product.bilinear) * area
+    with np.errstate(invalid="ignore"):
+        bright = product.bilinear * area - product.facts["sky"] > _BRIGHT * noise
+    power = np.square(added[bright & np.isfinite(added)])
+    found["added_above_noise"] = float(power[power > (_REAL * noise) ** 2].sum() / power.sum()) if power.sum() else 0.0
+    return found
+
+
+def _ratio(out: float, into: float) -> float:
+    return float(out / into) if into else float("nan")

@@ -1,0 +1,236 @@
+"""An observed image through a trained network, and back to flux.
+
+The network saw flux in units of its training set, at one noise level. A foreign image is brought there by an affine
+map, x = (d - sky) * gain: the sky is its clipped median, the gain makes its noise the one that the network was trained
+on (or its peak, where training had many noise levels). The map is inverted afterwards. Smooth light is then taken from
+the input, which measures it better than a network guesses it, so that flux is conserved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lenssr.data.images import Image, read
+from lenssr.inference.network import Network, Seen
+from lenssr.inference.scores import scores
+from lenssr.inference.tiles import tiled
+from lenssr.progress import track
+
+__all__ = ["Product", "upscale"]
+
+_SMOOTH = 6.0  # input pixels, sigma of a Gaussian
+_CLIP = 3.0  # sigma of the clipping that finds sky and noise
+
+
+@dataclass
+class Product:
+    """What became of one image.
+
+    Attributes:
+        image: that came in.
+        scale: SR pixels per input pixel along a side.
+        sr: flux per SR pixel in the input's unit (or surface brightness, where the input's was), NaN where the input's.
+        err: standard deviation of ``sr``; ``spread`` says of what.
+        bilinear: the input interpolated, in the same unit.
+        residual: ``sr`` degraded to the input's pixels, less the input, over the input's noise.
+        facts: numbers that say how far to trust it.
+        warnings: where the input is unlike what the network saw.
+    """
+
+    image: Image
+    scale: int
+    sr: np.ndarray
+    err: np.ndarray
+    bilinear: np.ndarray
+    residual: np.ndarray
+    spread: str
+    network: Network
+    facts: dict[str, float] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+def upscale(
+    run: str | Path,
+    inputs: str | Path | np.ndarray | Image | Sequence[str | Path | np.ndarray | Image],
+    device: str = "auto",
+    draws: int | None = None,
+) -> list[Product]:
+    """Apply a finished run to images of any size.
+
+    Args:
+        run: its folder, or an exported one.
+        inputs: files (see :func:`lenssr.data.images.read`), arrays (H, W) of flux per pixel, or both.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        draws: of a diffusion model; None for the run's own number.
+
+    Raises:
+        LensSRError: the run or an image cannot be used.
+    """
+    where = "cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device
+    network = Network(run, torch.device(where), draws)
+    entries: Sequence[Any] = [inputs] if isinstance(inputs, str | Path | np.ndarray | Image) else inputs
+    images = [image for entry in entries for image in _opened(entry)]
+    products = []
+    with track(f"upscaling with {network.name}", len(images), "images") as advance:
+        for image in images:
+            products.append(_upscaled(network, image))
+            advance(1, image.name)
+    return products
+
+
+def _opened(entry: str | Path | np.ndarray | Image) -> list[Image]:
+    if isinstance(entry, Image):
+        return [entry]
+    return [Image("array", np.asarray(entry, np.float32))] if isinstance(entry, np.ndarray) else read(entry)
+
+
+def _upscaled(network: Network, image: Image) -> Product:
+    scale, seen = network.scale, network.seen()
+    masked = ~np.isfinite(image.data)
+    data = _filled(image.data, masked)
+    sky, noise = _sky(image, masked)
+    gain, why = _gain(data, sky, noise, seen)
+    x = torch.from_numpy((data - sky) * gain)[None, None]
+    found, spread = tiled(network, x.clamp(min=0) if seen.clipped else x, scale)
+    if seen.clipped:
+        found = unclipped(found, seen.target_noise)
+    surface, err = found / gain + sky, spread / gain
+    here = torch.from_numpy(~masked)
+    surface += _missed(surface, scale, torch.from_numpy(data), here)
+    rms = torch.from_numpy(image.rms) if image.rms is not None else torch.full(data.shape, noise)
+    degraded, blur = _degraded(surface, scale, seen, torch.from_numpy(data), rms, here)
+    residual = ((degraded - torch.from_numpy(data)) / rms).numpy()
+    bilinear = F.interpolate(torch.from_numpy(data)[None, None], scale_factor=scale, mode="bilinear")
+    area = 1.0 if image.per_area else float(scale**2)
+    hidden = np.kron(masked, np.ones((scale, scale), bool))
+    sr, spreads, plain = (np.where(hidden, np.nan, p[0, 0].numpy() / area) for p in (surface, err, bilinear))
+    residual[masked] = np.nan
+    product = Product(image, scale, sr, spreads, plain, residual, network.spread, network)
+    product.facts = {"sky": sky, "noise": noise, "gain": gain, **({"blur": blur} if blur else {})}
+    product.facts |= scores(product, area, noise)
+    product.warnings = [*image.notes, *_unlike(image, noise * gain, (data.max() - sky) * gain, seen, why)]
+    return product
+
+
+def unclipped(mean: Tensor, noise: float) -> Tensor:
+    """Return the flux whose recording by a camera that clips negative counts has this mean.
+
+    Inverts m = s phi(u / s) + u Phi(u / s), the mean of a rectified Gaussian of width s, by Newton's method; fluxes
+    below -s, which a clipped image tells nothing of, become -s.
+    """
+    flux = mean.double()
+    for _ in range(30):
+        z = flux / noise
+        below = torch.special.ndtr(z)
+        told = noise * torch.exp(-0.5 * z * z) / (2 * torch.pi) ** 0.5 + flux * below
+        flux = (flux - (told - mean) / below.clamp(min=1e-3)).clamp(min=-noise)
+    return flux.float()
+
+
+def _filled(data: np.ndarray, masked: np.ndarray) -> np.ndarray:
+    """Return an image with the nearest known value where none is."""
+    if not masked.any():
+        return data.astype(np.float32)
+    from scipy.ndimage import distance_transform_edt
+
+    nearest = distance_transform_edt(masked, return_distances=False, return_indices=True)
+    return data[tuple(nearest)].astype(np.float32)
+
+
+def _sky(image: Image, masked: np.ndarray) -> tuple[float, float]:
+    """Return the level of the sky and the noise on it, from what is left of the pixels after clipping."""
+    from astropy.stats import mad_std, sigma_clip
+
+    left = sigma_clip(
+        image.data[~masked].astype(np.float64), sigma=_CLIP, cenfunc="median", stdfunc=mad_std, masked=False
+    )
+    noise = float(mad_std(left))
+    if image.rms is not None:
+        noise = float(np.quantile(image.rms[~masked], 0.1))  # of the faint pixels
+    return float(np.median(left)), noise if noise > 0 else float(left.std()) or 1.0
+
+
+def _gain(data: np.ndarray, sky: float, noise: float, seen: Seen) -> tuple[float, str]:
+    """Return what brings an image to the network's units, and what it matches."""
+    if seen.noise[0] == seen.noise[1]:
+        return seen.noise[0] / noise, "noise"
+    return seen.peak / max(float(np.quantile(data, 0.9995)) - sky, noise), "peak"
+
+
+def _missed(surface: Tensor, scale: int, data: Tensor, here: Tensor) -> Tensor:
+    """Return the smooth flux that an image lacks against the input, (1, 1, H, W).
+
+    Over many pixels the input itself measures the flux better than any network guesses it: what is smoother than
+    ``_SMOOTH`` pixels is taken from there, which adds a 21st of a pixel's noise, and the total is the input's.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    weight = here.double().numpy()
+    lacking = np.where(weight > 0, (data - _binned(surface, scale)).double().numpy(), 0.0)
+    smooth = gaussian_filter(lacking, _SMOOTH) / np.maximum(gaussian_filter(weight, _SMOOTH), 1e-6)
+    fine = F.interpolate(torch.from_numpy(smooth)[None, None], scale_factor=scale, mode="bilinear").float()
+    return fine + (torch.from_numpy(lacking) - _binned(fine, scale))[here].mean()
+
+
+def _binned(surface: Tensor, scale: int) -> Tensor:
+    return F.avg_pool2d(surface, scale)[0, 0]
+
+
+def _degraded(
+    surface: Tensor, scale: int, seen: Seen, data: Tensor, rms: Tensor, here: Tensor
+) -> tuple[Tensor, float | None]:
+    """Return what the camera would make of an image; a blur of unknown strength is the one that fits best."""
+    if seen.kernel is not None:
+        from lenssr.data.degrade import convolve
+
+        taken = convolve(surface[0, 0].double().numpy(), seen.kernel)
+        return _binned(torch.from_numpy(taken).float()[None, None], scale), None
+    if seen.blur is None:
+        return _binned(surface, scale), None
+    from lenssr.data.degrade import blurred
+
+    def trial(sigma: float) -> Tensor:
+        width = torch.tensor([float(sigma) * scale])
+        return _binned(blurred(surface[0], width, sigma * scale)[None], scale)
+
+    def misfit(sigma: float) -> float:
+        return float((((trial(sigma) - data) / rms).square())[here].mean())
+
+    best = min(np.linspace(*seen.blur, 41), key=misfit)
+    return trial(float(best)), float(best)
+
+
+def _unlike(image: Image, noise: float, peak: float, seen: Seen, why: str) -> list[str]:
+    """Say, with numbers, where an image is unlike what the network was trained on."""
+    told: list[str] = []
+    if image.pixel_scale is None:
+        told.append(f"its pixel scale is not known; training images had LR pixels of {seen.pixel_scale:.4g} arcsec")
+    elif not 0.8 < image.pixel_scale / seen.pixel_scale < 1.25:
+        told.append(
+            f"pixels of {image.pixel_scale:.4g} arcsec, in training {seen.pixel_scale:.4g}: arcs look of another size"
+        )
+    low, high = seen.noise
+    if why == "peak" and not 0.8 * low < noise < 1.25 * high:
+        told.append(
+            f"noise of {noise / peak:.2g} of the peak, in training {low / seen.peak:.2g} to {high / seen.peak:.2g}"
+        )
+    if why == "noise" and not 0.2 < peak / seen.peak < 5:
+        told.append(f"a peak of {peak / noise:.0f} times the noise, in training some {seen.peak / noise:.0f}")
+    return told
+
+
+def summary(product: Product) -> dict[str, Any]:
+    """Return what a product is, as plain values for JSON."""
+    network = product.network
+    return {
+        "image": product.image.name, "run": network.hash, "model": network.name, "scale": product.scale,
+        "err": product.spread, "facts": product.facts, "warnings": product.warnings,
+    }  # fmt: skip

@@ -1,0 +1,63 @@
+"""How wide the residual of a regression is, by how bright its image is there."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["Spread"]
+
+_BINS = 16
+_KEPT = 0.7  # of the pixels of one bin, how many lie above the next: bins grow narrow towards the bright tail
+_AROUND = 5  # px: beside an arc the residual is as wide as on it
+
+
+class Spread(nn.Module):
+    """Maps a guess to the rms of the residual that it leaves, pixel by pixel.
+
+    The sky of a lens is nearly certain and its arcs are not: one rms for both leaves the sky a residual far narrower
+    than the noise that sampling starts from, and cheap solvers then draw a sky that is too wide. Here the rms is a
+    function of the guess's maximum over the 5x5 pixels around, measured in bins and linear in between (its logarithm).
+
+    Attributes:
+        knots: brightness, (16,), ascending.
+        log_rms: logarithm of the rms there, (16,).
+    """
+
+    knots: Tensor
+    log_rms: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("knots", torch.linspace(0, 1, _BINS))
+        self.register_buffer("log_rms", torch.zeros(_BINS))
+
+    def set_constant(self, rms: float) -> None:
+        """Let the rms be the same everywhere."""
+        self.log_rms.fill_(torch.tensor(rms).log())
+
+    def fit(self, guess: Tensor, residual: Tensor) -> None:
+        """Measure it on guesses and what they leave, (B, 1, H, W) each."""
+        brightness, order = _brightness(guess).flatten().sort()
+        squares = residual.flatten()[order].square()
+        edges = [round(len(squares) * (1 - _KEPT**i)) for i in range(_BINS)] + [len(squares)]
+        bins = [slice(a, max(b, a + 1)) for a, b in pairwise(edges)]
+        means = torch.stack([brightness[which].mean() for which in bins])
+        # strictly ascending, else the slope between two equal knots is none
+        self.knots.copy_(means + torch.arange(_BINS, device=means.device) * 1e-6)
+        self.log_rms.copy_(torch.stack([squares[which].mean() for which in bins]).clamp(min=1e-12).log() / 2)
+
+    def forward(self, guess: Tensor) -> Tensor:
+        """Return the rms of the residual at each pixel of guesses (B, 1, H, W)."""
+        brightness = _brightness(guess).contiguous()
+        above = torch.searchsorted(self.knots, brightness).clamp(1, _BINS - 1)
+        low, high = self.knots[above - 1], self.knots[above]
+        part = ((brightness - low) / (high - low)).clamp(0, 1)
+        return torch.lerp(self.log_rms[above - 1], self.log_rms[above], part).exp()
+
+
+def _brightness(guess: Tensor) -> Tensor:
+    return F.max_pool2d(guess.float(), _AROUND, stride=1, padding=_AROUND // 2)

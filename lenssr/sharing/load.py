@@ -1,0 +1,54 @@
+"""A trained model by its folder or its name on the Hugging Face hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import nn
+
+from lenssr.errors import RunError
+from lenssr.stages import EXPORTED, SHARED_WEIGHTS, load_run
+
+__all__ = ["load"]
+
+# what is fetched from a hub: data alone, and of the network that a diffusion model starts from too
+_FILES = (
+    EXPORTED,
+    SHARED_WEIGHTS,
+    "metrics.json",
+    "status.json",
+    f"*/{EXPORTED}",
+    f"*/{SHARED_WEIGHTS}",
+    "*/metrics.json",
+)
+
+
+def load(where: str | Path, revision: str | None = None) -> nn.Module:
+    """Return a trained model in evaluation mode, on the CPU; none of the code that may lie beside it is run.
+
+    It takes and gives images divided by ``model.unit``; see :func:`lenssr.stages.load_run`.
+
+    Args:
+        where: a run folder, an exported folder, or ``owner/name`` on the hub; an existing folder goes first.
+        revision: commit, tag or branch on the hub.
+
+    Raises:
+        RunError: it is nowhere, damaged, or asks for code that this project does not have.
+    """
+    folder = Path(where)
+    return load_run(folder if folder.is_dir() else _fetched(str(where), revision))
+
+
+def _fetched(name: str, revision: str | None) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=list(_FILES)))
+    except HFValidationError:
+        raise RunError(f"There is no folder {name}, and it is no name on the Hugging Face hub (owner/name).") from None
+    except LocalEntryNotFoundError:
+        raise RunError(f"There is no folder {name}, and the Hugging Face hub cannot be reached for it.") from None
+    except (HfHubHTTPError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise RunError(f"There is no folder {name}, and the Hugging Face hub does not give it: {reason}") from error
