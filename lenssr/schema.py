@@ -103,7 +103,7 @@ class _Config(_Node):
     seed: NonNegativeInt
     traceback: bool
     stages: dict[str, list[str]]
-    search: _Search | None
+    search: _Search | None = None  # runs from before there were searches have no such key
     paths: dict[str, str]
     scale: dict[str, Any]
     physics: dict[str, Any]
