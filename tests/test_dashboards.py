@@ -97,7 +97,7 @@ def test_a_failed_run_is_marked_so_and_goes_on_as_the_same(cli, outputs, tmp_pat
     assert len(second["config"]["provenance"]["attempts"]) == 2
 
 
-def test_an_agents_command_runs_under_its_own_name(cli, outputs, tmp_path, monkeypatch):
+def test_an_agents_command_runs_under_its_own_name(cli, outputs, tmp_path, monkeypatch, request):
     """``wandb agent`` fills the command of the sweep's file; here that is done by hand, without a server."""
     sweep = yaml.safe_load((CONFIGS / "wandb_sweep.yaml").read_text())
     values = {
@@ -106,6 +106,10 @@ def test_an_agents_command_runs_under_its_own_name(cli, outputs, tmp_path, monke
     command = [word for word in sweep["command"] if not word.startswith("${")]
     chosen = [f"{key}={value}" for key, value in values.items()]
     plain(compose([*command, *chosen]))  # every parameter exists
+    import wandb
+
+    wandb.teardown()  # it reads the environment once a process
+    request.addfinalizer(wandb.teardown)
     monkeypatch.setenv("WANDB_SWEEP_ID", "sweep1")
     monkeypatch.setenv("WANDB_RUN_ID", "agent1")
     small = [o for o in TINY_RDN if "growth" not in o and "blocks" not in o]

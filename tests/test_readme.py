@@ -85,7 +85,9 @@ def test_every_script_is_there_and_knows_its_flags(command):
     assert all(argument in help_text for argument in arguments if argument.startswith("--"))
     tables = {path.stem for path in CONFIGS.glob("table/*.yaml")}
     words = [a for a in arguments if "=" not in a and not a.startswith(("-", "outputs/"))]
-    assert set(words) <= tables and help_text
+    if script.endswith(("tables.py", "reproduce.py")):
+        assert set(words) <= tables
+    assert help_text
 
 
 def test_a_newcomer_adds_a_model_with_one_python_and_one_yaml_file(tmp_path, monkeypatch, cli, outputs):
