@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -35,6 +36,10 @@ def records(folder):
 
     found = []
     for path in sorted(folder.glob("**/offline-run-*/run-*.wandb")):
+        for _ in range(100):  # W&B's own process writes the file, and not always before finish() returns
+            if path.stat().st_size and (data := list(scan(path))) and pb.Record.FromString(data[-1]).HasField("exit"):
+                break
+            time.sleep(0.1)
         content = {"config": {}, "last": {}, "history": {}, "exit": None, "run": None}
         for data in scan(path):
             record = pb.Record()

@@ -45,11 +45,15 @@ def test_every_command_runs(command, cli, outputs, tmp_path):
         arguments += [f"dataset.source.root={tmp_path / 'real'}", "dataset.source.pixel_scale=0.05", "finetune=null"]
     if "scale=report" in command:
         arguments.append("loader.patch=48")
+    if "hparams=" in command:  # one trial of it
+        arguments += ["hydra.sweeper.trials=1", "model.growth=4", "model.blocks=2", "loader.patch=16,32"]
     if "sweep=" in command:  # one job of it
         arguments += ["model=rdn", "seed=0"]
     code, out, err = cli(*arguments, *smaller(arguments), outputs)
     assert code == 0, err
-    if "launcher=pool" in command:  # the jobs' own tables are in their consoles
+    if "launcher=slurm" in command:
+        assert "would queue rdn-mse-model1-" in err
+    elif "launcher=pool" in command:  # the jobs' own tables are in their consoles
         assert "1 jobs done, 0 found finished, 0 failed" in err or "would run" in err
     else:
         assert str(tmp_path / "outputs" / "runs") in out
