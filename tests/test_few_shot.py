@@ -75,6 +75,17 @@ def test_noise_has_the_rms_that_is_told_and_is_another_every_epoch(tmp_path, out
     assert not torch.equal(loader.batch(0)["lr"].sort()[0], loader.batch(2)["lr"].sort()[0])
 
 
+@pytest.mark.parametrize(("rms", "said"), [(0.02, True), (0.2, False)])
+def test_noise_that_both_images_share_is_said(rms, said, tmp_path, outputs, capsys):
+    """The galaxies have noise of 0.01 a pixel, hence 0.02 over four."""
+    galaxies(tmp_path / "g")
+    data(*overrides(tmp_path / "g", outputs, "dataset.shots=2"), f"dataset.observation.lr_rms={rms}").prepare()
+    told = capsys.readouterr().err
+    assert ("learns to keep noise" in told) is said
+    if said:
+        assert float(told.rpartition("share ")[2].split()[0]) == pytest.approx(0.02, rel=0.4)
+
+
 def test_patches_of_lr_and_hr_show_the_same_sky(tmp_path, outputs):
     galaxies(tmp_path / "g")
     made = data(

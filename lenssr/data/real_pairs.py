@@ -15,9 +15,11 @@ from lenssr.data.parameters import SPLITS
 from lenssr.data.random import normal, philox
 from lenssr.data.store import ImageSet
 from lenssr.errors import ConfigError
+from lenssr.progress import say
 
 __all__ = ["RealExposure", "RealPairs"]
 
+_ENOUGH = 3.0  # times the noise that LR and HR image share
 _LR = 1  # stream of random numbers, as in lenssr.data.observe
 
 
@@ -49,6 +51,10 @@ class RealExposure:
         self._low = {SPLITS[split]: images.images for split, images in low.items()}
         self._noisy = not paired
 
+    def sigma(self, unit: float) -> float:
+        """Return the noise that an LR image gets, flux per HR pixel; ``unit`` is the set's."""
+        return self.lr_noise * unit if self.lr_rms is None else self.lr_rms / self.scale**2
+
     def __call__(self, images: Tensor, time: Tensor, unit: float, window: Window, address: Address) -> Observed:
         """Return HR windows (B, size, size) with their LR images."""
         size, low = window.size // self.scale, self._low[address.key[1]]
@@ -56,10 +62,9 @@ class RealExposure:
         cut = np.stack([low[i, r : r + size, c : c + size] for i, r, c in zip(*corners, strict=True)])
         lr = torch.from_numpy(cut).to(images.device)
         if self._noisy:
-            sigma = self.lr_noise * unit if self.lr_rms is None else self.lr_rms / self.scale**2
             where = (address.index.view(-1, 1, 1), address.epoch)
             word, *_ = philox((window.pixels(self.scale), *where, _LR), address.key)
-            lr = lr + sigma * normal(word)
+            lr = lr + self.sigma(unit) * normal(word)
         return Observed(lr, images, None, None, None)
 
 
@@ -94,9 +99,23 @@ class RealPairs(LensDataModule):
     @cached_property
     def sets(self) -> dict[str, ImageSet]:
         """The splits' HR images; converted on first use."""
-        found = self.source.open()
-        self.observation.attach(self.source.open_lr(), self.source.paired)
+        found, low = self.source.open(), self.source.open_lr()
+        self.observation.attach(low, self.source.paired)
+        if not self.source.paired:
+            self._compare_noise(low["test"])
         return found
+
+    def _compare_noise(self, low: ImageSet) -> None:
+        """Say where an LR image would share much of its noise with the HR image that it is made of."""
+        shared = float(np.median([_noise(image) for image in low.images.astype(float)]))
+        added = self.observation.sigma(low.unit)
+        if added < _ENOUGH * shared:
+            area = self.scale**2
+            say(
+                f"The LR images get noise of {added * area:.3g} a pixel and share {shared * area:.3g} with the HR "
+                "images that they are made of, so a network learns to keep noise; give more with "
+                f"dataset.observation.lr_rms={_ENOUGH * shared * area:.2g}."
+            )
 
 
 def _noise(image: np.ndarray) -> float:
