@@ -51,6 +51,8 @@ def cost_curve(rows: list[Row], path: Path) -> Path:
         axes[-1], ("evaluations of the network for a draw", "seconds for an image's draws"), strict=True
     ):
         axis.set(xscale="log", xlabel=label)
+        for which in (axis.xaxis.set_major_formatter, axis.xaxis.set_minor_formatter):
+            which("{x:g}")
     axes[-1, 0].set_ylim(bottom=0)
     figure.legend(handles.values(), handles.keys(), loc="outside right center", fontsize=9, frameon=False)
     return save(figure, path)
