@@ -25,6 +25,8 @@ _REFERENCES = {"guess": ("regression alone", "--"), "bilinear": ("bilinear", ":"
 
 def cost_curve(rows: list[Row], path: Path) -> Path:
     """Draw three qualities over network evaluations and over time, a line a solver; bars are spreads over seeds."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     shape = {"figsize": (11, 8), "layout": "constrained", "sharey": "row", "sharex": "col"}
     figure, axes = pyplot().subplots(len(_QUALITIES), 2, **shape)
     handles: dict[str, Any] = {}
@@ -51,8 +53,9 @@ def cost_curve(rows: list[Row], path: Path) -> Path:
         axes[-1], ("evaluations of the network for a draw", "seconds for an image's draws"), strict=True
     ):
         axis.set(xscale="log", xlabel=label)
-        for which in (axis.xaxis.set_major_formatter, axis.xaxis.set_minor_formatter):
-            which("{x:g}")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter(NullFormatter())
     axes[-1, 0].set_ylim(bottom=0)
     figure.legend(handles.values(), handles.keys(), loc="outside right center", fontsize=9, frameon=False)
     return save(figure, path)
