@@ -88,7 +88,8 @@ def _recorded(run: Run) -> RunResult:
     try:
         return _work(run, *built)
     except BaseException as error:
-        stopped = isinstance(error, Interrupted | KeyboardInterrupt)
+        # Lightning leaves with SystemExit where a second signal raised KeyboardInterrupt
+        stopped = isinstance(error, Interrupted | KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt)
         state = "pruned" if isinstance(error, Pruned) else "interrupted" if stopped else "failed"
         run.mark(state, error=f"{type(error).__name__}: {error}")
         raise

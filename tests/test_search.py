@@ -104,7 +104,13 @@ def test_a_failing_trial_does_not_end_a_search(outputs, tmp_path, cli):
 def test_killed_and_asked_again_the_study_goes_on(tmp_path, storage, request):
     """Two processes on one study, one of which is killed; then the same command again."""
     more = ["hydra.sweeper.trials=6", f"hydra.sweeper.storage={storage}", f"paths.outputs={tmp_path / 'outputs'}"]
-    more += ["hydra/launcher=pool", "hydra.launcher.slots=1", "trainer.max_steps=120", "trainer.validations=4"]
+    more += [
+        "hydra/launcher=pool",
+        "hydra.launcher.slots=2",
+        "hydra.sweeper.parallel=1",
+        "trainer.max_steps=120",
+        "trainer.validations=4",
+    ]
 
     def start():
         process = subprocess.Popen(
