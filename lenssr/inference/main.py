@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lenssr.errors import ConfigError, LensSRError
 from lenssr.files import disk_errors, write_json
 from lenssr.progress import say
+
+if TYPE_CHECKING:
+    from lenssr.inference.upscale import Product
 
 __all__ = ["main"]
 
@@ -60,10 +64,7 @@ def _run(arguments: argparse.Namespace) -> None:
         write_picture(products, arguments.picture)
 
 
-def _tell(product: object, path: Path) -> None:
-    from lenssr.inference.upscale import Product
-
-    assert isinstance(product, Product)
+def _tell(product: Product, path: Path) -> None:
     facts, flux = product.facts, 100 * (product.facts["flux_ratio"] - 1)
     say(
         f"{product.image.name}: chi2 of the degraded image {facts['chi2']:.3f}, flux {flux:+.2f} %, "

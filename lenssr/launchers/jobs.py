@@ -15,7 +15,7 @@ from lenssr.config import compose, plain
 from lenssr.runs import Run
 from lenssr.stages import identify
 
-__all__ = ["Job", "die_with_parent", "jobs_of", "last_lines", "objective", "outcome"]
+__all__ = ["Job", "die_with_parent", "jobs_of", "last_lines", "objective", "outcome", "returned"]
 
 _LAST_LINES = 5
 
@@ -70,6 +70,18 @@ def objective(job: Job) -> float | None:
     """Return what a search over hyper-parameters looks at; None unless the job is done."""
     result = job.run.result()
     return result.metrics.get("objective") if result else None
+
+
+def returned(jobs: Sequence[Job]) -> list[Any]:
+    """Return what a launcher gives Hydra for its jobs: a JobReturn each, with the objective."""
+    from hydra.core.utils import JobReturn, JobStatus
+
+    returns = []
+    for job in jobs:
+        done = JobReturn(overrides=job.overrides, status=JobStatus.COMPLETED)
+        done.return_value = objective(job)
+        returns.append(done)
+    return returns
 
 
 def outcome(job: Job) -> str:

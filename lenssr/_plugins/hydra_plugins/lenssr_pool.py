@@ -40,7 +40,7 @@ class PoolLauncher(Launcher):
         Raises:
             RunError: some jobs failed; the others are done.
         """
-        from lenssr.launchers.jobs import objective
+        from lenssr.launchers.jobs import returned
         from lenssr.launchers.pool import Pool, find_devices, jobs_of, plan
 
         jobs = jobs_of(job_overrides)
@@ -49,9 +49,4 @@ class PoolLauncher(Launcher):
             plan(jobs, devices)
             return [JobReturn(overrides=job.overrides, status=JobStatus.COMPLETED) for job in jobs]
         Pool(devices, Path(self.config.paths.outputs) / "sweeps").run(jobs)
-        returns = []
-        for job in jobs:
-            done = JobReturn(overrides=job.overrides, status=JobStatus.COMPLETED)
-            done.return_value = objective(job)
-            returns.append(done)
-        return returns
+        return returned(jobs)

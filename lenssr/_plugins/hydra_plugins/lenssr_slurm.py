@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 
 __all__ = ["SlurmLauncher"]
@@ -38,7 +38,7 @@ class SlurmLauncher(Launcher):
             LensSRError: some jobs failed; the others are done. Or SLURM or submitit is missing.
         """
         from lenssr.config import plain
-        from lenssr.launchers.jobs import jobs_of, objective
+        from lenssr.launchers.jobs import jobs_of, returned
         from lenssr.launchers.slurm import Queue, Resources, plan
 
         jobs = jobs_of(job_overrides)
@@ -47,9 +47,4 @@ class SlurmLauncher(Launcher):
             plan(jobs, resources)
         else:
             Queue(resources, Path(self.config.paths.outputs) / "sweeps" / "slurm").run(jobs)
-        returns = []
-        for job in jobs:
-            done = JobReturn(overrides=job.overrides, status=JobStatus.COMPLETED)
-            done.return_value = objective(job)
-            returns.append(done)
-        return returns
+        return returned(jobs)
