@@ -13,7 +13,7 @@ import numpy as np
 from lenssr.data.wcs import check
 from lenssr.errors import DataError
 
-__all__ = ["Image", "read"]
+__all__ = ["Image", "filled", "read"]
 
 _LEAST = 8  # px along a side
 _NOISE_NAMES = ("ERR", "RMS", "SIGMA", "NOISE", "STD")
@@ -92,6 +92,17 @@ def _checked(image: Image, path: Path) -> Image:
             image.rms, note = None, "its noise map is of another shape, or not positive, and was not used"
             image.notes.append(note)
     return image
+
+
+def filled(data: np.ndarray) -> np.ndarray:
+    """Return an image in float64 with its NaN replaced by the nearest known pixel."""
+    holes = ~np.isfinite(data)
+    if not holes.any():
+        return data.astype(np.float64)
+    from scipy.ndimage import distance_transform_edt
+
+    nearest = distance_transform_edt(holes, return_distances=False, return_indices=True)
+    return data[tuple(nearest)].astype(np.float64)
 
 
 def _npy(path: Path) -> list[Image]:

@@ -17,25 +17,37 @@ import numpy as np
 import pandas as pd
 
 from lenssr.data.degrade import bin_image, convolve, read_kernel
+from lenssr.data.images import Image, filled, read
+from lenssr.data.noise import autocorrelation, sky
 from lenssr.data.store import FORMAT, ImageSet, SetWriter, open_set
 from lenssr.errors import ConfigError, DataError
-from lenssr.files import whole_folder
+from lenssr.files import read_json, whole_folder
 from lenssr.locks import locked
 from lenssr.progress import say
 
 __all__ = ["RealSource"]
 
 _SAME = 1.01  # times larger pixels are still of one size: a distorted WCS varies as much from image to image
+_LAYOUT = 2  # of the folders in a set; another where their contents change
 _KINDS = (".fits", ".fit", ".fts", ".fits.gz", ".fz", ".npy", ".h5", ".hdf5")
 
 
 @dataclass(frozen=True)
 class _Pair:
-    """A name, an HR image (N, N) and an LR image (N / s, N / s), flux per HR pixel both, and the HR pixel in arcsec."""
+    """An HR image (N, N) with its noise, and an LR image (N / s, N / s).
+
+    Attributes:
+        hr: flux per HR pixel, as the others.
+        rms: standard deviation of its noise, (N, N).
+        correlation: of its noise.
+        pixel_scale: of HR pixels, arcsec.
+    """
 
     name: str
     hr: np.ndarray
     lr: np.ndarray
+    rms: np.ndarray
+    correlation: np.ndarray
     pixel_scale: float | None
 
 
@@ -102,21 +114,30 @@ class RealSource:
         listing = [[str(p.name), p.stat().st_size, p.stat().st_mtime_ns] for p in self._listed()]
         about = [self.files, self.image_size, self.pixel_scale, self.scale, self.psf, self.shots, self.draw]
         about += [self.validation, self.test]
-        digest = hashlib.sha256(json.dumps([FORMAT, about, listing]).encode()).hexdigest()
+        digest = hashlib.sha256(json.dumps([FORMAT, _LAYOUT, about, listing]).encode()).hexdigest()
         return self.folder / f"{self.name}-{digest[:8]}"
 
-    def open(self, device: Any = None) -> dict[str, ImageSet]:
-        """Return the splits of the HR images, converting the files first if no earlier command did."""
+    def open(self, kind: str = "hr") -> dict[str, ImageSet]:
+        """Return the splits of a kind of image, converting the files first if no earlier command did.
+
+        ``hr``; ``lr``, flux per HR pixel, without the noise that those without partner lack; ``rms``, the standard
+        deviation of the noise in ``hr``.
+        """
         path = self.path
         if not path.exists():
             with locked(path, f"Waiting for another process that converts {self.root} ..."):
                 if not path.exists():
                     self._convert(path)
-        return open_set(path / "hr", verify=True)
+        return open_set(path / kind, verify=True)
 
-    def open_lr(self) -> dict[str, ImageSet]:
-        """Return the splits of the LR images, flux per HR pixel, without the noise that those without partner lack."""
-        return open_set(self.path / "lr", verify=True)
+    def noise(self) -> dict[str, Any]:
+        """Return what was measured on all images but the tests'.
+
+        ``hr`` and ``lr``, sigma of faint pixels in flux per HR pixel; ``correlation`` of the HR images' noise.
+        """
+        self.open()
+        found: dict[str, Any] = (read_json(self.path / "hr" / "manifest.json") or {})["noise"]
+        return found
 
     def kernel(self) -> np.ndarray | None:
         """Return what the LR instrument adds to the HR image's PSF, on HR pixels; None for pairs: nobody knows."""
@@ -132,8 +153,6 @@ class RealSource:
         return found
 
     def _pairs(self) -> list[_Pair]:
-        from lenssr.data.images import read
-
         kernel = self.kernel()
         pairs, small = [], 0
         for path in self._listed():
@@ -144,10 +163,10 @@ class RealSource:
             if partners is not None and len(partners) != len(images):
                 raise DataError(f"{path} holds {len(images)} images and its partner in lr {len(partners)}.")
             for i, image in enumerate(images):
-                whole = _filled(image.data)
+                whole = filled(image.data)
                 lr = bin_image(convolve(whole, kernel), self.scale)
                 if partners is not None:
-                    lr = _filled(partners[i].data)
+                    lr = filled(partners[i].data)
                     if tuple(self.scale * n for n in lr.shape) != whole.shape:
                         raise DataError(
                             f"{path}: {whole.shape} HR and {lr.shape} LR pixels do not fit dataset.scale={self.scale}."
@@ -155,17 +174,20 @@ class RealSource:
                 if min(whole.shape) < self.image_size:
                     small += 1
                     continue
-                pairs.append(self._cut(image.name, whole, lr, self.pixel_scale or image.pixel_scale))
+                pairs.append(self._cut(image, whole, lr))
         if small:
             say(f"{self.root}: {small} images of less than {self.image_size} px a side are left out")
         return pairs
 
-    def _cut(self, name: str, hr: np.ndarray, lr: np.ndarray, pixel_scale: float | None) -> _Pair:
+    def _cut(self, image: Image, hr: np.ndarray, lr: np.ndarray) -> _Pair:
         low = self.image_size // self.scale
         row, column = ((n // self.scale - low) // 2 for n in hr.shape)
         top, left, size = self.scale * row, self.scale * column, self.image_size
-        window = hr[top : top + size, left : left + size]
-        return _Pair(name, window, lr[row : row + low, column : column + low] / self.scale**2, pixel_scale)
+        window = (slice(top, top + size), slice(left, left + size))
+        rms = np.full(hr.shape, sky(image.data)[1]) if image.rms is None else filled(image.rms)
+        small = lr[row : row + low, column : column + low] / self.scale**2
+        pixel_scale = self.pixel_scale or image.pixel_scale
+        return _Pair(image.name, hr[window], small, rms[window], autocorrelation(image.data), pixel_scale)
 
     def _split(self, count: int) -> dict[str, list[int]]:
         """Return the images of each split: test and validation evenly over the files, the shots drawn from the rest."""
@@ -195,30 +217,27 @@ class RealSource:
                 f"The files in {self.root} have pixels {told}; give images of one size, or "
                 "dataset.source.pixel_scale=<arcsec of HR pixels>."
             )
-        # from LR images alone, which cost no shot: the typical brightest pixel comes out at two thirds
-        unused = set(range(len(pairs))) - set(splits["test"])
-        unit = 1.5 * float(np.median([np.quantile(pairs[i].lr, 0.999) for i in unused]))
-        about: dict[str, Any] = {"noise_free": False, "pixel_scale": float(np.median(known)), "unit": unit}
-        about |= {"units": {"images": "flux per HR pixel, as in the files"}, "config": {"root": str(self.root)}}
+        seen = [pair for i, pair in enumerate(pairs) if i not in splits["test"]]  # which costs no shot
+        about: dict[str, Any] = {
+            "noise_free": False,
+            "pixel_scale": float(np.median(known)),
+            "unit": float(np.median([np.quantile(pair.lr, 0.999) for pair in seen])),
+            "units": {"images": "flux per HR pixel, as in the files"},
+            "config": {"root": str(self.root)},
+            "noise": {
+                "hr": float(np.median([np.quantile(pair.rms, 0.1) for pair in seen])),
+                "lr": float(np.median([sky(pair.lr)[1] for pair in seen])),
+                "correlation": np.mean([pair.correlation for pair in seen], axis=0).tolist(),
+            },
+        }
         with whole_folder(path) as folder:
-            for kind in ("hr", "lr"):
+            for kind in ("hr", "lr", "rms"):
                 (folder / kind).mkdir()
                 writer = SetWriter(folder / kind)
                 for split, chosen in splits.items():
                     images = [getattr(pairs[i], kind).astype(np.float32) for i in chosen]
-                    size = self.image_size if kind == "hr" else self.image_size // self.scale
+                    size = self.image_size // (self.scale if kind == "lr" else 1)
                     table = pd.DataFrame({"index": range(len(chosen)), "class": "real", "exposure_time": 1.0})
                     table["file"] = [pairs[i].name for i in chosen]
                     writer.write(split, (len(chosen), size, size), [image[None] for image in images], table)
                 writer.finish(about)
-
-
-def _filled(image: np.ndarray) -> np.ndarray:
-    """Return an image with its NaN replaced by the nearest known pixel."""
-    holes = ~np.isfinite(image)
-    if not holes.any():
-        return image.astype(np.float64)
-    from scipy.ndimage import distance_transform_edt
-
-    nearest = distance_transform_edt(holes, return_distances=False, return_indices=True)
-    return image[tuple(nearest)].astype(np.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -10,26 +11,29 @@ import torch
 from torch import Tensor
 
 from lenssr.data.datamodule import LensDataModule
+from lenssr.data.noise import IndependentNoise
 from lenssr.data.observe import Address, Observed, Window
 from lenssr.data.parameters import SPLITS
-from lenssr.data.random import normal, philox
 from lenssr.data.store import ImageSet
 from lenssr.errors import ConfigError
 from lenssr.progress import say
 
 __all__ = ["RealExposure", "RealPairs"]
 
-_ENOUGH = 3.0  # times the noise that LR and HR image share
-_LR = 1  # stream of random numbers, as in lenssr.data.observe
+_MORE = 1.05  # times the noise that was asked for is said
+_PEAK = 50.0  # units that the typical brightest pixel has at most, where there is next to no noise
 
 
 class RealExposure:
-    """The stored LR image; Gaussian noise is added where it was made of the HR image, which a real one has already.
+    """The stored LR image, with an instrument's noise where it was made of the HR image: a real one has it already.
+
+    The HR image is then changed too, so that its noise is independent of the LR image's, see
+    :class:`lenssr.data.noise.IndependentNoise`.
 
     Args:
         scale: HR pixels per LR pixel along a side.
-        lr_noise: sigma per LR pixel, as a fraction of the set's ``unit``; not used for pairs.
-        lr_rms: the same in flux per LR pixel, as an instrument's noise is told; None: ``lr_noise`` counts.
+        lr_rms: sigma of a faint LR pixel, flux per LR pixel, white; 0: none is added, and the two images share theirs;
+            None: as noisy as the HR images in surface brightness, and correlated alike. Not used for pairs.
         seed: of the noise of validation and test, and of fixed training noise.
 
     Raises:
@@ -38,34 +42,39 @@ class RealExposure:
 
     needs_truth = False
 
-    def __init__(self, scale: int, lr_noise: float, lr_rms: float | None, seed: int) -> None:
-        if lr_noise < 0 or (lr_rms or 0) < 0:
-            raise ConfigError(f"dataset.observation.lr_noise={lr_noise} and lr_rms={lr_rms} must be 0 or more.")
-        self.scale, self.lr_noise, self.lr_rms, self.seed = scale, lr_noise, lr_rms, seed
-        self.config = {"lr_noise": lr_noise, "lr_rms": lr_rms, "seed": seed}
+    def __init__(self, scale: int, lr_rms: float | None, seed: int) -> None:
+        if (lr_rms or 0) < 0:
+            raise ConfigError(f"dataset.observation.lr_rms={lr_rms} must be 0 or more.")
+        self.scale, self.lr_rms, self.seed = scale, lr_rms, seed
+        self.config = {"lr_rms": lr_rms, "seed": seed}
+        self.noise: IndependentNoise | None = None
         self._low: dict[int, np.ndarray] = {}
-        self._noisy = True
+        self._rms: dict[int, np.ndarray] = {}
 
-    def attach(self, low: dict[str, ImageSet], paired: bool) -> None:
-        """Take the LR images of each split, and whether they hold an instrument's noise."""
+    def attach(self, low: dict[str, ImageSet], rms: dict[str, ImageSet], noise: IndependentNoise | None) -> None:
+        """Take the LR images of each split, the noise of the HR images, and what draws it; None for pairs."""
         self._low = {SPLITS[split]: images.images for split, images in low.items()}
-        self._noisy = not paired
-
-    def sigma(self, unit: float) -> float:
-        """Return the noise that an LR image gets, flux per HR pixel; ``unit`` is the set's."""
-        return self.lr_noise * unit if self.lr_rms is None else self.lr_rms / self.scale**2
+        self._rms = {SPLITS[split]: images.images for split, images in rms.items()}
+        self.noise = noise
 
     def __call__(self, images: Tensor, time: Tensor, unit: float, window: Window, address: Address) -> Observed:
         """Return HR windows (B, size, size) with their LR images."""
-        size, low = window.size // self.scale, self._low[address.key[1]]
-        corners = [(v.tolist()) for v in (address.index, window.row // self.scale, window.column // self.scale)]
-        cut = np.stack([low[i, r : r + size, c : c + size] for i, r, c in zip(*corners, strict=True)])
-        lr = torch.from_numpy(cut).to(images.device)
-        if self._noisy:
-            where = (address.index.view(-1, 1, 1), address.epoch)
-            word, *_ = philox((window.pixels(self.scale), *where, _LR), address.key)
-            lr = lr + self.sigma(unit) * normal(word)
-        return Observed(lr, images, None, None, None)
+        split = address.key[1]
+        lr = _cut(self._low[split][address.index.tolist()], window, self.scale).to(images.device)
+        if self.noise is None:
+            return Observed(lr, images, None, None, None)
+        rms = torch.from_numpy(self._rms[split][address.index.tolist()]).to(images.device)
+        add, subtract = self.noise.draw(rms, address)
+        hr = images - _cut(subtract, window, 1)
+        return Observed(lr + _cut(add, window, self.scale), hr, None, None, None)
+
+
+def _cut(images: np.ndarray | Tensor, window: Window, factor: int) -> Tensor:
+    """Return a window of each image (B, H, W), which is binned by ``factor``."""
+    size = window.size // factor
+    corners = [(v // factor).tolist() for v in (window.row, window.column)]
+    parts = [image[r : r + size, c : c + size] for image, r, c in zip(images, *corners, strict=True)]
+    return torch.stack([torch.as_tensor(part) for part in parts])
 
 
 class RealPairs(LensDataModule):
@@ -75,55 +84,60 @@ class RealPairs(LensDataModule):
         name: of the dataset.
         shots: training images; the source's node refers to it.
         draw: which of them, likewise.
+        noise_level: of a faint LR pixel, in the units that the network sees. The run that fine-tuning begins with knows
+            noise of one strength; it decides the unit, as it does when the run is applied to an image.
         **data: see :class:`lenssr.data.LensDataModule`.
     """
 
-    def __init__(self, name: str, shots: int, draw: int, **data: Any) -> None:
+    def __init__(self, name: str, shots: int, draw: int, noise_level: float, **data: Any) -> None:
         super().__init__(name, **data)
-        self.shots, self.draw = shots, draw
+        self.shots, self.draw, self.noise_level = shots, draw, noise_level
+        if not 0 < noise_level < 1:
+            raise ConfigError(f"dataset.noise_level={noise_level} must be between 0 and 1.")
 
     def facts(self) -> dict[str, Any]:
         """Return what nobody told of real images, so that new ones can be compared with them.
 
-        ``pixel_scale``, arcsec of HR pixels; ``lr_noise``, standard deviation of an LR pixel's noise in units, median
-        over the test images; ``psf``, what the LR instrument adds, on HR pixels, or None.
+        ``pixel_scale``, arcsec of HR pixels; ``lr_noise``, standard deviation of a faint LR pixel, and ``peak``, the
+        typical brightest one, both in units; ``psf``, what the LR instrument adds, on HR pixels, or None.
         """
         if self.labels:
             return {}
-        batches = self.evaluation("test", torch.device("cpu"))
-        found = [_noise(image) for batch in batches for image in batch["lr"][:, 0].double().numpy()]
-        kernel = self.source.kernel()
-        told = None if kernel is None else np.round(kernel, 8).tolist()
-        return {"lr_noise": float(np.median(found)), "pixel_scale": self.sets["test"].pixel_scale, "psf": told}
+        kernel, test = self.source.kernel(), self.sets["test"]
+        return {
+            "lr_noise": self._lr_noise / self.unit,
+            "peak": self.source.open()["test"].unit / self.unit,
+            "pixel_scale": test.pixel_scale,
+            "psf": None if kernel is None else np.round(kernel, 8).tolist(),
+        }
 
     @cached_property
     def sets(self) -> dict[str, ImageSet]:
         """The splits' HR images; converted on first use."""
-        found, low = self.source.open(), self.source.open_lr()
-        self.observation.attach(low, self.source.paired)
-        if not self.source.paired:
-            self._compare_noise(low["test"])
-        return found
+        found = self.source.open()
+        self.observation.attach(self.source.open("lr"), self.source.open("rms"), self._noise)
+        unit = max(self._lr_noise / self.noise_level, found["test"].unit / _PEAK)
+        return {split: replace(images, unit=unit) for split, images in found.items()}
 
-    def _compare_noise(self, low: ImageSet) -> None:
-        """Say where an LR image would share much of its noise with the HR image that it is made of."""
-        shared = float(np.median([_noise(image) for image in low.images.astype(float)]))
-        added = self.observation.sigma(low.unit)
-        if added < _ENOUGH * shared:
-            area = self.scale**2
+    @property
+    def _lr_noise(self) -> float:
+        """Standard deviation of a faint LR pixel, flux per HR pixel."""
+        measured = self.source.noise()
+        return float(self._noise.total * measured["hr"] if self._noise else measured["lr"])
+
+    @cached_property
+    def _noise(self) -> IndependentNoise | None:
+        """What draws the noise; None for pairs. Says where LR images cannot be as good as they were asked to be."""
+        asked, measured, area = self.observation.lr_rms, self.source.noise(), self.scale**2
+        if self.source.paired or asked == 0:
+            return None
+        faint = measured["hr"]
+        wanted = None if asked is None else (asked / area / faint) ** 2
+        correlation = np.asarray(measured["correlation"])
+        noise = IndependentNoise(correlation, self.source.kernel(), self.scale, self.image_size, wanted)
+        if asked is not None and noise.total * faint * area > _MORE * asked:
             say(
-                f"The LR images get noise of {added * area:.3g} a pixel and share {shared * area:.3g} with the HR "
-                "images that they are made of, so a network learns to keep noise; give more with "
-                f"dataset.observation.lr_rms={_ENOUGH * shared * area:.2g}."
+                f"dataset.observation.lr_rms={asked:.3g} is too little for LR images made of HR images whose own noise "
+                f"gives them {noise.shared * faint * area:.3g} a pixel: they get {noise.total * faint * area:.3g}."
             )
-
-
-def _noise(image: np.ndarray) -> float:
-    """Return the standard deviation of white noise in an image that a source may fill.
-
-    A second difference along both axes takes away what is smooth, and the median what is not (after Immerkaer 1996,
-    doi:10.1006/cviu.1996.0060).
-    """
-    rows = image[2:] - 2 * image[1:-1] + image[:-2]
-    both = rows[:, 2:] - 2 * rows[:, 1:-1] + rows[:, :-2]
-    return float(1.4826 * np.median(np.abs(both)) / 6)
+        return noise

@@ -107,7 +107,7 @@ class Network:
         if not isinstance(noise, float | int) or not isinstance(pixel, float | int):
             raise RunError("The run's metrics.json does not say what its images were like; train it again.")
         psf = None if kernel is None else np.asarray(kernel, float)
-        return Seen(pixel * self.scale, (noise, noise), _PEAK, False, 0.0, None, psf)
+        return Seen(pixel * self.scale, (noise, noise), self._metrics.get("peak", _PEAK), False, 0.0, None, psf)
 
     @torch.inference_mode()
     def __call__(self, lr: Tensor, number: int = 0) -> list[Tensor]:

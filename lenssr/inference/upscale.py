@@ -18,7 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lenssr.data.images import Image, read
+from lenssr.data.images import Image, filled, read
+from lenssr.data.noise import sky
 from lenssr.inference.network import Network, Seen
 from lenssr.inference.scores import scores
 from lenssr.inference.tiles import tiled
@@ -27,7 +28,6 @@ from lenssr.progress import track
 __all__ = ["Product", "upscale"]
 
 _SMOOTH = 6.0  # input pixels, sigma of a Gaussian
-_CLIP = 3.0  # sigma of the clipping that finds sky and noise
 
 
 @dataclass
@@ -95,14 +95,14 @@ def _opened(entry: str | Path | np.ndarray | Image) -> list[Image]:
 def _upscaled(network: Network, image: Image) -> Product:
     scale, seen = network.scale, network.seen()
     masked = ~np.isfinite(image.data)
-    data = _filled(image.data, masked)
-    sky, noise = _sky(image, masked)
-    gain, why = _gain(data, sky, noise, seen)
-    x = torch.from_numpy((data - sky) * gain)[None, None]
+    data = filled(image.data).astype(np.float32)
+    level, noise = sky(image.data, image.rms)
+    gain, why = _gain(data, level, noise, seen)
+    x = torch.from_numpy((data - level) * gain)[None, None]
     found, spread = tiled(network, x.clamp(min=0) if seen.clipped else x, scale)
     if seen.clipped:
         found = unclipped(found, seen.target_noise)
-    surface, err = found / gain + sky, spread / gain
+    surface, err = found / gain + level, spread / gain
     here = torch.from_numpy(~masked)
     surface += _missed(surface, scale, torch.from_numpy(data), here)
     rms = torch.from_numpy(image.rms) if image.rms is not None else torch.full(data.shape, noise)
@@ -114,9 +114,9 @@ def _upscaled(network: Network, image: Image) -> Product:
     sr, spreads, plain = (np.where(hidden, np.nan, p[0, 0].numpy() / area) for p in (surface, err, bilinear))
     residual[masked] = np.nan
     product = Product(image, scale, sr, spreads, plain, residual, network.spread, network)
-    product.facts = {"sky": sky, "noise": noise, "gain": gain, **({"blur": blur} if blur else {})}
+    product.facts = {"sky": level, "noise": noise, "gain": gain, **({"blur": blur} if blur else {})}
     product.facts |= scores(product, area, noise)
-    product.warnings = [*image.notes, *_unlike(image, noise * gain, (data.max() - sky) * gain, seen, why)]
+    product.warnings = [*image.notes, *_unlike(image, noise * gain, (data.max() - level) * gain, seen, why)]
     return product
 
 
@@ -135,34 +135,11 @@ def unclipped(mean: Tensor, noise: float) -> Tensor:
     return flux.float()
 
 
-def _filled(data: np.ndarray, masked: np.ndarray) -> np.ndarray:
-    """Return an image with the nearest known value where none is."""
-    if not masked.any():
-        return data.astype(np.float32)
-    from scipy.ndimage import distance_transform_edt
-
-    nearest = distance_transform_edt(masked, return_distances=False, return_indices=True)
-    return data[tuple(nearest)].astype(np.float32)
-
-
-def _sky(image: Image, masked: np.ndarray) -> tuple[float, float]:
-    """Return the level of the sky and the noise on it, from what is left of the pixels after clipping."""
-    from astropy.stats import mad_std, sigma_clip
-
-    left = sigma_clip(
-        image.data[~masked].astype(np.float64), sigma=_CLIP, cenfunc="median", stdfunc=mad_std, masked=False
-    )
-    noise = float(mad_std(left))
-    if image.rms is not None:
-        noise = float(np.quantile(image.rms[~masked], 0.1))  # of the faint pixels
-    return float(np.median(left)), noise if noise > 0 else float(left.std()) or 1.0
-
-
-def _gain(data: np.ndarray, sky: float, noise: float, seen: Seen) -> tuple[float, str]:
+def _gain(data: np.ndarray, level: float, noise: float, seen: Seen) -> tuple[float, str]:
     """Return what brings an image to the network's units, and what it matches."""
     if seen.noise[0] == seen.noise[1]:
         return seen.noise[0] / noise, "noise"
-    return seen.peak / max(float(np.quantile(data, 0.9995)) - sky, noise), "peak"
+    return seen.peak / max(float(np.quantile(data, 0.9995)) - level, noise), "peak"
 
 
 def _missed(surface: Tensor, scale: int, data: Tensor, here: Tensor) -> Tensor:
