@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib
 import inspect
@@ -50,7 +51,7 @@ STAGE_TARGET = "lenssr.stages.trained"
 
 
 @contextmanager
-def _hydra() -> Iterator[None]:
+def _hydra(folder: Path) -> Iterator[None]:
     """Hydra's compose API, inside a running Hydra application or without one."""
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
@@ -58,7 +59,7 @@ def _hydra() -> Iterator[None]:
     if GlobalHydra.instance().is_initialized():
         yield
     else:
-        with initialize_config_dir(config_dir=str(CONFIGS), version_base="1.3"):
+        with initialize_config_dir(config_dir=str(folder), version_base="1.3"):
             yield
 
 
@@ -68,13 +69,18 @@ def compose(overrides: Sequence[str] = ()) -> DictConfig:
     Raises:
         ConfigError: an override names a group, an option or a key that does not exist.
     """
+    return copy.deepcopy(_composed(tuple(overrides), CONFIGS))
+
+
+@cache  # a table asks for the same configuration many times, at a tenth of a second each
+def _composed(overrides: tuple[str, ...], folder: Path) -> DictConfig:
     import hydra
     from hydra.errors import HydraException
 
     from lenssr.overrides import explain
 
     try:
-        with _hydra():
+        with _hydra(folder):
             return hydra.compose("train", overrides=list(overrides))
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error, list(overrides))) from error

@@ -17,12 +17,13 @@ from omegaconf.errors import OmegaConfBaseException
 from lenssr.config import CONFIGS, compose, identity, plain, select
 from lenssr.errors import ConfigError, LensSRError, RunError, did_you_mean
 from lenssr.files import disk_errors, read_json, write_json, write_text
+from lenssr.locks import locked
 from lenssr.progress import duration, say
 from lenssr.runs import RunResult
 from lenssr.schema import validate
 from lenssr.stages import identify, load_task, make, read_config
 
-__all__ = ["evaluate", "find", "main"]
+__all__ = ["Evaluation", "evaluate", "find", "main"]
 
 _DATA = ("dataset", "physics", "scale")  # what chooses a set: composed anew, since its nodes refer to each other
 _SEEN = ("dataset.inputs", "dataset.target", "dataset.normalization")
@@ -46,36 +47,53 @@ def evaluate(folder: str | Path, overrides: Sequence[str] = (), split: str = "te
     Raises:
         LensSRError: there is no such run, or an override does not fit it.
     """
-    asked = _Evaluation(Path(folder), list(overrides), split)
+    asked = Evaluation(Path(folder), list(overrides), split)
     known = asked.result()
     if known:
         return known
-    return RunResult(asked.target, asked.hash, _scored(asked), trained=True)
+    with locked(asked.folder, f"Waiting for another process that does the same, in {asked.folder} ..."):
+        known = asked.result()
+        return known or RunResult(asked.folder, asked.hash, _scored(asked), trained=True)
 
 
 def find(folder: str | Path, overrides: Sequence[str] = (), split: str = "test") -> RunResult | None:
     """Return what :func:`evaluate` found before; None if it was never asked."""
-    return _Evaluation(Path(folder), list(overrides), split).result()
+    return Evaluation(Path(folder), list(overrides), split).result()
 
 
-class _Evaluation:
-    """One question to one run, and the folder of its answer."""
+class Evaluation:
+    """One question to one run, and the folder of its answer.
 
-    def __init__(self, folder: Path, overrides: list[str], split: str) -> None:
-        self.folder, self.split = folder, split
-        status, trained = read_json(folder / "status.json") or {}, read_json(folder / "metrics.json")
+    Args:
+        run: folder of a finished run.
+        overrides: see :func:`evaluate`.
+        split: likewise.
+
+    Attributes:
+        config: the run's configuration, changed as asked.
+        hash: of the run and the question.
+        folder: of the answer.
+
+    Raises:
+        LensSRError: there is no such run, or an override does not fit it.
+    """
+
+    def __init__(self, run: Path, overrides: list[str], split: str = "test") -> None:
+        self.run, self.split = run, split
+        status, trained = read_json(run / "status.json") or {}, read_json(run / "metrics.json")
         if status.get("state") != "done" or trained is None:
-            raise RunError(f"{folder} is not the folder of a finished run.")
+            raise RunError(f"{run} is not the folder of a finished run.")
         self.unit = trained["unit"]
-        self.config = _changed(read_config(folder), overrides)
-        asked = [status["hash"], identity(self.config, identify(self.config)), split]
+        self.config = _changed(read_config(run), overrides)
+        self.stages = identify(self.config)
+        asked = [status["hash"], identity(self.config, self.stages), split]
         self.hash = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
-        self.target = folder / "evaluations" / self.hash[:8]
+        self.folder = run / "evaluations" / self.hash[:8]
 
     def result(self) -> RunResult | None:
         """Return the stored answer."""
-        known = read_json(self.target / "metrics.json")
-        return RunResult(self.target, self.hash, known, trained=False) if known else None
+        known = read_json(self.folder / "metrics.json")
+        return RunResult(self.folder, self.hash, known, trained=False) if known else None
 
 
 def _changed(config: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
@@ -137,7 +155,7 @@ def _option(config: dict[str, Any]) -> str:
     )
 
 
-def _scored(asked: _Evaluation) -> dict[str, Any]:
+def _scored(asked: Evaluation) -> dict[str, Any]:
     import torch
 
     from lenssr.build import build_data
@@ -145,15 +163,15 @@ def _scored(asked: _Evaluation) -> dict[str, Any]:
 
     make(asked.config)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    task, data = load_task(asked.folder, config=asked.config), build_data(asked.config)
+    task, data = load_task(asked.run, config=asked.config), build_data(asked.config)
     data.prepare()
     data.unit = asked.unit
     found = test(task, data, device, asked.split)
     metrics = describe(task, data, found, device, asked.split)
-    with disk_errors(asked.target):
-        write_text(asked.target / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(asked.config)))
-        write_scores(asked.target, found, data, asked.split)
-        write_json(asked.target / "metrics.json", metrics)
+    with disk_errors(asked.folder):
+        write_text(asked.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(asked.config)))
+        write_scores(asked.folder, found, data, asked.split)
+        write_json(asked.folder / "metrics.json", metrics)
     return metrics
 
 
@@ -174,3 +192,7 @@ def main() -> None:
     except LensSRError as error:
         say(f"error: {error}")
         sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

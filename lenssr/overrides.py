@@ -79,14 +79,14 @@ def explain(error: BaseException, overrides: Sequence[str]) -> str:
     """Turn Hydra's refusal to compose into one sentence with the nearest valid name."""
     import hydra
 
-    from lenssr.config import _hydra
+    from lenssr.config import CONFIGS, _hydra
 
     problem = check(overrides)
     if problem:
         return problem
     choices = [o for o in overrides if o.split("=")[0].lstrip("+~") in _groups()]
     try:
-        with _hydra():
+        with _hydra(CONFIGS):
             keys = list(_keys(hydra.compose("train", overrides=choices)))
     except Exception:
         return " ".join(str(error).split())

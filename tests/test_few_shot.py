@@ -45,6 +45,12 @@ def data(*words):
     return build_data(plain(compose([*words, "finetune=null"])))
 
 
+def straight(seen, image):
+    """Return the largest distance of a stored image from its file, up to a gain and a level, and both."""
+    gain, level = np.polyfit(image.ravel(), seen.ravel(), 1)
+    return np.abs(seen - gain * image - level).max(), gain, level
+
+
 def test_a_made_lr_image_is_the_blurred_and_binned_one(tmp_path, outputs):
     """Compared with scipy's direct convolution and a sum over blocks, for every image and split."""
     images = galaxies(tmp_path / "g")
@@ -57,11 +63,29 @@ def test_a_made_lr_image_is_the_blurred_and_binned_one(tmp_path, outputs):
     for split in ("train", "validation", "test"):
         for batch in made.evaluation(split, torch.device("cpu")):
             for hr, lr in zip(batch["hr"][:, 0].numpy(), batch["lr"][:, 0].numpy(), strict=True):
-                k = min(range(10), key=lambda k: np.abs(images[k][4:36, 4:36] - hr * made.unit).max())
-                assert hr * made.unit == pytest.approx(images[k][4:36, 4:36], abs=1e-6)
-                assert lr * made.unit == pytest.approx(lows[k][2:18, 2:18], abs=1e-5)
+                found = [straight(hr * made.unit, image[4:36, 4:36]) for image in images]
+                k = min(range(10), key=lambda k: found[k][0])
+                off, gain, level = found[k]
+                assert off < 1e-5
+                assert lr * made.unit == pytest.approx(gain * lows[k][2:18, 2:18] + level, abs=2e-5)
                 seen += 1
     assert seen == 4 + 1 + 4
+
+
+def test_images_of_different_exposures_come_to_one_noise(tmp_path, outputs):
+    """A pedestal and a longer exposure change nothing that a network sees."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "g").mkdir()
+    y, x = np.mgrid[:80, :80] - 40
+    for k in range(4):
+        image = np.exp(-np.hypot(x, y) / 3) + 0.01 * rng.normal(size=x.shape)
+        np.save(tmp_path / "g" / f"{k}.npy", 10.0**k * image + 7 * k)
+    made = data(*overrides(tmp_path / "g", outputs, "dataset.shots=1"))
+    batches = [b for s in ("train", "validation", "test") for b in made.evaluation(s, torch.device("cpu"))]
+    corners = torch.cat([b["lr"][:, 0, :4, :4].flatten(1) for b in batches])
+    assert corners.mean(1).numpy() == pytest.approx(0, abs=0.06)
+    assert corners.std(1).numpy() == pytest.approx(0.045, rel=0.5)
+    assert made.facts()["lr_noise"] == pytest.approx(0.045, rel=1e-3)
 
 
 def test_noise_has_the_rms_that_is_told_and_is_another_every_epoch(tmp_path, outputs):
@@ -109,7 +133,7 @@ def test_pairs_are_taken_as_they_are(tmp_path, outputs):
     made = data(*overrides(tmp_path / "p", outputs, "dataset.shots=5"))
     got = torch.cat([b["lr"][:, 0] for s in ("train", "test") for b in made.evaluation(s, torch.device("cpu"))])
     for lr in got.numpy() * made.unit * 4:
-        assert min(np.abs(low[2:18, 2:18] - lr).max() for low in lows) < 1e-5
+        assert min(straight(lr, low[2:18, 2:18])[0] for low in lows) < 1e-4
     np.save(tmp_path / "p" / "lr" / "b0.npy", np.random.default_rng(3).normal(size=(19, 20)))
     with pytest.raises(DataError, match=r"dataset.scale=2"):
         data(*overrides(tmp_path / "p", outputs, "dataset.shots=5")).prepare()

@@ -127,6 +127,7 @@ def test_a_sweep_fills_its_table(cli, tmp_path, outputs):
 
 def test_missing_runs_are_filled_and_then_asked_again(outputs, tmp_path, monkeypatch):
     """Two seeds of the RDN, one of them finished before, and an evaluation of both."""
+    from lenssr.launchers.choose import choose
     from lenssr.results import write as writing
 
     small = [*TINY_RDN, *TINY, outputs]
@@ -143,12 +144,47 @@ def test_missing_runs_are_filled_and_then_asked_again(outputs, tmp_path, monkeyp
 
     first = train(compose(["model=rdn", *small, "seed=0"]))
     before = (first.folder / "metrics.json").stat().st_mtime_ns
-    writing.fill(["any"], small)
+    launch, rest = choose([*small, "hydra/launcher=pool", "hydra.launcher.slots=2"])
+    assert rest == small
+    assert writing.fill(["any"], rest, launch) == []
     table = tables.build("any", small)
     assert not table.missing and [len(r.results) for r in table.rows] == [2, 2]
     assert (first.folder / "metrics.json").stat().st_mtime_ns == before
     eight, one = (table.row(label).cells["equivariance_error"].mean for label in ("eight", "one"))
     assert eight < 1e-3 < one
+
+
+@pytest.mark.parametrize(
+    ("words", "match"),
+    [
+        (["hydra/launcher=slrum"], "slurm"),
+        (["hydra.launcher.partition=gpu"], "hydra/launcher=pool has no setting 'partition'"),
+    ],
+)
+def test_a_launcher_that_is_not_there_is_named(words, match):
+    from lenssr.launchers.choose import choose
+
+    with pytest.raises(ConfigError, match=match):
+        choose(words)
+
+
+def test_a_dry_run_of_a_table_runs_nothing(outputs, tmp_path, capsys, monkeypatch):
+    from lenssr.results import write as writing
+
+    words = [
+        "content_loss_rdn",
+        *TINY_RDN,
+        *TINY,
+        outputs,
+        "hydra.launcher.dry_run=true",
+        "--run",
+        "--to",
+        str(tmp_path),
+    ]
+    monkeypatch.setattr("sys.argv", ["lenssr-tables", *words])
+    writing.main()
+    told = capsys.readouterr().err
+    assert told.count("would run") == 6 and not list(tmp_path.glob("*.md"))
 
 
 def test_the_cost_of_a_table_is_what_its_steps_and_images_take(outputs):

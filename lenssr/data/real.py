@@ -1,15 +1,16 @@
 """Real images: pairs of one sky, or high-resolution ones alone that an instrument's PSF and noise degrade.
 
 ``<root>`` is a file or a folder of FITS, ``.npy`` or lenstronomy-style ``.h5`` files, each of one image or several.
-Where it has folders ``hr`` and ``lr``, files of one name are pairs. A part is kept for the test and a part for
-validation, the same whatever the number of shots; of the others, ``shots`` are drawn for training.
+Where it has folders ``hr`` and ``lr``, files of one name are pairs. Each image loses its sky and is multiplied so that
+all have the noise of the typical one, as an image is when a network is applied to it. A part is kept for the test and a
+part for validation, the same whatever the number of shots; of the others, ``shots`` are drawn for training.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from lenssr.progress import say
 __all__ = ["RealSource"]
 
 _SAME = 1.01  # times larger pixels are still of one size: a distorted WCS varies as much from image to image
-_LAYOUT = 2  # of the folders in a set; another where their contents change
+_LAYOUT = 3  # of the folders in a set; another where their contents change
 _KINDS = (".fits", ".fit", ".fts", ".fits.gz", ".fz", ".npy", ".h5", ".hdf5")
 
 
@@ -184,10 +185,21 @@ class RealSource:
         row, column = ((n // self.scale - low) // 2 for n in hr.shape)
         top, left, size = self.scale * row, self.scale * column, self.image_size
         window = (slice(top, top + size), slice(left, left + size))
-        rms = np.full(hr.shape, sky(image.data)[1]) if image.rms is None else filled(image.rms)
+        level, noise = sky(image.data)
+        rms = np.full(hr.shape, noise) if image.rms is None else filled(image.rms)
         small = lr[row : row + low, column : column + low] / self.scale**2
+        small = small - (sky(small)[0] if self.paired else level)
         pixel_scale = self.pixel_scale or image.pixel_scale
-        return _Pair(image.name, hr[window], small, rms[window], autocorrelation(image.data), pixel_scale)
+        return _Pair(image.name, hr[window] - level, small, rms[window], autocorrelation(image.data), pixel_scale)
+
+    def _alike(self, pairs: list[_Pair], seen: list[int]) -> list[_Pair]:
+        """Return the pairs multiplied so that the noise of faint pixels is what it is in the median of those seen."""
+        noise = [sky(pair.lr)[1] if self.paired else float(np.quantile(pair.rms, 0.1)) for pair in pairs]
+        gains = [float(np.median([noise[i] for i in seen])) / one for one in noise]
+        return [
+            replace(pair, hr=gain * pair.hr, lr=gain * pair.lr, rms=gain * pair.rms)
+            for pair, gain in zip(pairs, gains, strict=True)
+        ]
 
     def _split(self, count: int) -> dict[str, list[int]]:
         """Return the images of each split: test and validation evenly over the files, the shots drawn from the rest."""
@@ -217,12 +229,14 @@ class RealSource:
                 f"The files in {self.root} have pixels {told}; give images of one size, or "
                 "dataset.source.pixel_scale=<arcsec of HR pixels>."
             )
-        seen = [pair for i, pair in enumerate(pairs) if i not in splits["test"]]  # which costs no shot
+        others = [i for i in range(len(pairs)) if i not in splits["test"]]  # looking at their noise costs no shot
+        pairs = self._alike(pairs, others)
+        seen = [pairs[i] for i in others]
         about: dict[str, Any] = {
             "noise_free": False,
             "pixel_scale": float(np.median(known)),
             "unit": float(np.median([np.quantile(pair.lr, 0.999) for pair in seen])),
-            "units": {"images": "flux per HR pixel, as in the files"},
+            "units": {"images": "flux per HR pixel above the sky, times what makes the noise alike"},
             "config": {"root": str(self.root)},
             "noise": {
                 "hr": float(np.median([np.quantile(pair.rms, 0.1) for pair in seen])),

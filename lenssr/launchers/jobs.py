@@ -1,4 +1,4 @@
-"""The jobs of a sweep."""
+"""The jobs of a sweep: runs to be trained, and questions to finished ones."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ from pathlib import Path
 from typing import Any
 
 from lenssr.config import compose, plain
+from lenssr.evaluate import Evaluation
 from lenssr.runs import Run
 from lenssr.stages import identify
 
-__all__ = ["Job", "die_with_parent", "jobs_of", "last_lines", "objective", "outcome", "returned"]
+__all__ = ["Job", "die_with_parent", "evaluations_of", "jobs_of", "last_lines", "objective", "outcome", "returned"]
 
 _LAST_LINES = 5
 
 
 @dataclass
 class Job:
-    """One configuration of a sweep.
+    """One configuration of a sweep, or one evaluation of a finished run.
 
     Attributes:
         overrides: of its command line.
-        run: its folder.
+        run: its folder, and what is known of it.
         needs: devices; 0 for all.
         state: ``waiting``, ``running``, ``found`` (finished before), ``done``, ``pruned`` or ``failed``.
         console: what it printed.
     """
 
     overrides: list[str]
-    run: Run
+    run: Run | Evaluation
     needs: int = 1
     state: str = "waiting"
     console: Path = Path()
@@ -41,12 +42,22 @@ class Job:
     @property
     def command(self) -> str:
         """To be typed, to run it alone."""
+        if isinstance(self.run, Evaluation):
+            return shlex.join(["python", "scripts/evaluate.py", str(self.run.run), *self.overrides])
         return shlex.join(["python", "train.py", *self.overrides])
+
+    @property
+    def arguments(self) -> list[str]:
+        """Of the Python interpreter, which do it."""
+        if isinstance(self.run, Evaluation):
+            return ["-m", "lenssr.evaluate", str(self.run.run), *self.overrides]
+        return ["-m", "lenssr.train", *self.overrides]
 
     @property
     def title(self) -> str:
         """What tells it apart for a reader."""
-        return self.run.folder.name
+        name = self.run.folder.name
+        return f"{self.run.run.name}-{name}" if isinstance(self.run, Evaluation) else name
 
 
 def jobs_of(job_overrides: Sequence[Sequence[str]]) -> list[Job]:
@@ -56,6 +67,15 @@ def jobs_of(job_overrides: Sequence[Sequence[str]]) -> list[Job]:
         config = plain(compose(list(overrides)))
         run = Run(config, identify(config))
         jobs.setdefault(run.hash, Job(list(overrides), run, _needs(config["trainer"]["devices"])))
+    return list(jobs.values())
+
+
+def evaluations_of(asked: Sequence[tuple[Path, Sequence[str]]]) -> list[Job]:
+    """Return a job for each question, which is a run's folder and overrides; two that ask the same are one job."""
+    jobs: dict[str, Job] = {}
+    for folder, overrides in asked:
+        evaluation = Evaluation(folder, list(overrides))
+        jobs.setdefault(evaluation.hash, Job(list(overrides), evaluation))
     return list(jobs.values())
 
 
@@ -88,7 +108,8 @@ def outcome(job: Job) -> str:
     """Return how the run of an ended job stands: ``done``, ``pruned`` or ``failed``."""
     if job.run.result():
         return "done"
-    return "pruned" if job.run.status().get("state") == "pruned" else "failed"
+    state = job.run.status().get("state") if isinstance(job.run, Run) else None
+    return "pruned" if state == "pruned" else "failed"
 
 
 def last_lines(console: Path) -> str:

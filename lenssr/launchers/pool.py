@@ -45,7 +45,11 @@ class PoolJob(Job):
 
 def jobs_of(job_overrides: Sequence[Sequence[str]]) -> list[PoolJob]:
     """Return the jobs of a sweep; two with one identity are one job."""
-    return [PoolJob(job.overrides, job.run, job.needs) for job in sweep.jobs_of(job_overrides)]
+    return _pooled(sweep.jobs_of(job_overrides))
+
+
+def _pooled(jobs: Sequence[Job]) -> list[PoolJob]:
+    return [job if isinstance(job, PoolJob) else PoolJob(job.overrides, job.run, job.needs) for job in jobs]
 
 
 def plan(jobs: Sequence[Job], devices: Sequence[Device]) -> None:
@@ -95,14 +99,14 @@ class Pool:
         self._asked: int | None = None
         self._advance: Callable[..., None] = lambda n=1, note=None: None
 
-    def run(self, jobs: list[PoolJob]) -> None:
+    def run(self, jobs: Sequence[Job]) -> None:
         """Run every job that is not finished; jobs that fail are listed at the end.
 
         Raises:
             RunError: some failed; their last lines and commands are in the message.
             Interrupted: a signal came; running jobs were told, and have saved what they reached.
         """
-        self.jobs = jobs
+        self.jobs = _pooled(jobs)
         self.consoles.mkdir(parents=True, exist_ok=True)
         before = {number: signal.signal(number, self._handle) for number in _SIGNALS}
         try:
@@ -134,7 +138,7 @@ class Pool:
     def _consider(self, job: PoolJob) -> None:
         """Start a job if it is not finished, no other pool has it, and its devices are free."""
         needs = min(job.needs or self.size, self.size)
-        if len(self.free) < needs or is_locked(job.run.folder):
+        if len(self.free) < needs or is_locked(job.run.folder) or self._would_wait(job):
             return
         job.claim = claim(job.run.folder)  # another pool may start it right now
         if job.claim is None:
@@ -146,7 +150,7 @@ class Pool:
         job.console = self.consoles / f"{job.title}.log"
         with job.console.open("wb") as console:
             job.process = subprocess.Popen(
-                [sys.executable, "-m", "lenssr.train", *job.overrides],
+                [sys.executable, *job.arguments],
                 env={**os.environ, **environment(job.devices)},
                 stdin=subprocess.DEVNULL,
                 stdout=console,
@@ -155,6 +159,15 @@ class Pool:
                 preexec_fn=die_with_parent,
             )
         job.state, job.started = "running", time.monotonic()
+
+    def _would_wait(self, job: PoolJob) -> bool:
+        """Whether a running job is making what this one needs first: its device serves others better meanwhile."""
+        made = {stage for other in self._in("running") for stage in other.run.stages.values()}
+        runs = Path(job.run.config["paths"]["outputs"]) / "runs"
+        return any(
+            not any((read_json(path) or {}).get("state") == "done" for path in runs.glob(f"*-{stage[:8]}/status.json"))
+            for stage in made.intersection(job.run.stages.values())
+        )
 
     def _collect(self, job: PoolJob) -> None:
         assert job.process is not None

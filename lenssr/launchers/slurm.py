@@ -91,17 +91,15 @@ class Work:
     submitit calls it, and calls ``checkpoint`` where SLURM announces the time limit or a preemption.
     """
 
-    def __init__(self, overrides: list[str]) -> None:
-        self.overrides = overrides
+    def __init__(self, arguments: list[str]) -> None:
+        self.arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
 
     def __call__(self) -> None:
         """Do the run, or what is left of it; leave with its exit code."""
         # without SLURM's variables, from which Lightning would conclude that srun started its processes
         environment = {key: value for key, value in os.environ.items() if not key.startswith("SLURM_NTASKS")}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "lenssr.train", *self.overrides], env=environment, preexec_fn=_prepare
-        )
+        self._process = subprocess.Popen([sys.executable, *self.arguments], env=environment, preexec_fn=_prepare)
         code = _end_of(self._process)
         if code in (_TOLD, -signal.SIGTERM):  # by SLURM, which is about to end or requeue this job
             time.sleep(_GRACE)
@@ -116,7 +114,7 @@ class Work:
             with suppress(ProcessLookupError):
                 os.kill(self._process.pid, signal.SIGTERM)
             _end_of(self._process)
-        return DelayedSubmission(Work(self.overrides))
+        return DelayedSubmission(Work(self.arguments))
 
 
 def _end_of(process: subprocess.Popen[bytes]) -> int:
@@ -185,7 +183,7 @@ class Queue:
         executor = submitit.AutoExecutor(self.consoles, cluster="slurm", slurm_max_num_timeout=self.resources.requeues)
         executor.update_parameters(**self.resources.parameters(job))
         try:
-            number = str(executor.submit(Work(job.overrides)).job_id)
+            number = str(executor.submit(Work(job.arguments)).job_id)
         except (FailedSubmissionError, subprocess.CalledProcessError) as error:
             reason = str(getattr(error, "stderr", None) or error).strip().splitlines()[-1]
             raise ConfigError(f"SLURM refuses the job ({reason}); change hydra.launcher's settings.") from error

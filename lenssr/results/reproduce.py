@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lenssr.errors import LensSRError
 from lenssr.files import write_text
+from lenssr.launchers.choose import choose
 from lenssr.progress import say
 from lenssr.results.tables import Cell, Column, Row, Table, build
 from lenssr.results.write import end_with, fill, write
@@ -58,16 +59,15 @@ def main() -> None:
         description="Run what the tables miss, write them, and compare them with the report's numbers. Without names: "
         "every table that answers one of the report's, and those of its open questions.",
     )
-    parser.add_argument("words", nargs="*", help="tables, and overrides such as scale=report")
+    parser.add_argument("words", nargs="*", help="tables, and overrides such as scale=report or hydra/launcher=slurm")
     parser.add_argument("--to", type=Path, default=Path("outputs/tables"), help="folder of the files [%(default)s]")
     arguments = parser.parse_intermixed_args()  # tables and overrides may stand around the flags
-    overrides = [word for word in arguments.words if "=" in word]
     chosen = [word for word in arguments.words if "=" not in word] or list(ORDER)
-    failures: list[str] = []
     try:
-        for name in chosen:
-            say(f"== {name}")
-            failures += fill([name], overrides)
+        launch, overrides = choose([word for word in arguments.words if "=" in word])
+        failures = fill(chosen, overrides, launch)
+        if launch.dry:
+            return
         write(chosen, overrides, arguments.to)
         text = compared([build(name, overrides) for name in chosen])
     except LensSRError as error:

@@ -12,49 +12,38 @@ from lenssr.files import read_json, write_json, write_text
 from lenssr.progress import say
 
 if TYPE_CHECKING:
+    from lenssr.launchers.choose import Launcher
     from lenssr.results.tables import Gap, Table
 
 __all__ = ["end_with", "fill", "main", "provenance", "write", "write_costs"]
 
 
-def fill(chosen: list[str], overrides: list[str]) -> list[str]:
-    """Run what the tables miss, side by side on this machine's devices, then what finished runs are asked again.
+def fill(chosen: list[str], overrides: list[str], launch: Launcher) -> list[str]:
+    """Run what the tables miss, side by side, then what finished runs are asked again.
 
     Args:
         chosen: tables; none means all.
         overrides: shared by every cell.
+        launch: where to.
 
     Returns:
         What failed, in a message each; the rest is done.
     """
-    import torch
-
-    from lenssr.errors import Interrupted
-    from lenssr.evaluate import evaluate
-    from lenssr.launchers.pool import Pool, find_devices, jobs_of
+    from lenssr.launchers.jobs import evaluations_of, jobs_of
     from lenssr.results.tables import available, build
 
-    def gaps(evaluations: bool) -> list[Gap]:
-        found = [gap for name in chosen or available(overrides) for gap in build(name, overrides).gaps]
-        return [gap for gap in found if (gap.run is not None) is evaluations]
+    def gaps() -> list[Gap]:
+        return [gap for name in chosen or available(overrides) for gap in build(name, overrides).gaps]
 
-    failures, runs, devices = [], gaps(evaluations=False), find_devices()
-    if runs:
-        jobs = jobs_of([gap.overrides for gap in runs])
+    failures = []
+    for make in (
+        lambda: jobs_of([gap.overrides for gap in gaps() if gap.run is None]),
+        lambda: evaluations_of([(gap.run, gap.overrides) for gap in gaps() if gap.run is not None]),
+    ):
         try:
-            Pool(devices, jobs[0].run.folder.parents[1] / "sweeps").run(jobs)
+            launch(make())
         except RunError as error:
             failures.append(str(error))
-    torch.set_num_threads(devices[0].threads)  # as the runs had, so that times can be compared
-    for gap in gaps(evaluations=True):
-        assert gap.run is not None
-        say(gap.command)
-        try:
-            evaluate(gap.run, gap.overrides)
-        except Interrupted:
-            raise
-        except LensSRError as error:
-            failures.append(f"{gap.command}: {error}")
     return failures
 
 
@@ -163,22 +152,28 @@ def main() -> None:
         prog="lenssr-tables",
         description="Write the tables of configs/table from finished runs, as Markdown, LaTeX and HTML.",
     )
-    parser.add_argument("words", nargs="*", help="tables (all if none), and overrides such as scale=report")
-    parser.add_argument("--run", action="store_true", help="first run what is missing, one job to a device")
+    parser.add_argument(
+        "words", nargs="*", help="tables (all if none), and overrides such as scale=report or hydra/launcher=slurm"
+    )
+    parser.add_argument("--run", action="store_true", help="first run what is missing, on hydra/launcher=pool or slurm")
     parser.add_argument("--no-figures", action="store_true", help="leave the pictures out")
     parser.add_argument("--html", action="store_true", help="also write one page with all of them, index.html")
     parser.add_argument("--wandb", choices=["offline", "online"], help="also log the tables to W&B")
     parser.add_argument("--cost", action="store_true", help="write what a seed of each table costs here, and no table")
     parser.add_argument("--to", type=Path, default=Path("outputs/tables"), help="folder of the files [%(default)s]")
     arguments = parser.parse_intermixed_args()  # tables and overrides may stand around the flags
-    overrides = [word for word in arguments.words if "=" in word]
+    from lenssr.launchers.choose import choose
+
     chosen = [word for word in arguments.words if "=" not in word]
     failures: list[str] = []
     try:
+        launch, overrides = choose([word for word in arguments.words if "=" in word])
         if arguments.cost:
             return write_costs(chosen, overrides, arguments.to)
         if arguments.run:
-            failures = fill(chosen, overrides)
+            failures = fill(chosen, overrides, launch)
+            if launch.dry:
+                return
         missing = write(chosen, overrides, arguments.to, not arguments.no_figures, arguments.html, arguments.wandb)
     except LensSRError as error:
         say(f"error: {error}")
