@@ -12,7 +12,7 @@ from lenssr.checkpoints import read
 from lenssr.config import compose, plain
 from lenssr.errors import ConfigError, DataError
 from lenssr.results import tables
-from lenssr.results.write import write
+from lenssr.results.write import collect, write
 from lenssr.runs import Run
 from lenssr.stages import identify, read_config
 from lenssr.train import train
@@ -248,7 +248,7 @@ def test_the_table_draws_its_curve_and_says_what_is_missing(base, tmp_path, outp
         for seed in (0, 1):
             made = ["experiment=few_shot", "dataset=real_pairs", "model=rdn", "loss=mse", *words, *row, f"seed={seed}"]
             train(compose(made))
-    write(["few_shot"], words, tmp_path / "t")
+    write(collect(["few_shot"], words), tmp_path / "t")
     assert [path.name for path in (tmp_path / "t").glob("*.png")] == ["few_shot_curve.png"]
     table = tables.build("few_shot", words)
     assert [len(row.results) for row in table.rows] == [2, 2, 0]

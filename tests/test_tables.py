@@ -12,7 +12,7 @@ from conftest import TINY, TINY_RDN
 from lenssr.config import CONFIGS, compose, plain
 from lenssr.errors import ConfigError
 from lenssr.results import render, tables
-from lenssr.results.write import write
+from lenssr.results.write import collect, write
 from lenssr.runs import Run
 from lenssr.stages import identify
 
@@ -114,7 +114,7 @@ def test_a_sweep_fills_its_table(cli, tmp_path, outputs):
     assert all(cells[column.key] is not None for column in table.columns)
 
     folder = tmp_path / "tables"
-    write(["content_loss_rdn"], small, folder, page=True)
+    write(collect(["content_loss_rdn"], small), folder, page=True)
     pictures = sorted(path.name for path in folder.glob("*.png"))
     assert pictures == [f"content_loss_rdn_{what}.png" for what in ("cost", "grid", "spectrum")]
     assert all(f"({name})" in (folder / "content_loss_rdn.md").read_text() for name in pictures)
@@ -146,8 +146,8 @@ def test_missing_runs_are_filled_and_then_asked_again(outputs, tmp_path, monkeyp
     before = (first.folder / "metrics.json").stat().st_mtime_ns
     launch, rest = choose([*small, "hydra/launcher=pool", "hydra.launcher.slots=2"])
     assert rest == small
-    assert writing.fill(["any"], rest, launch) == []
-    table = tables.build("any", small)
+    (table,), failures = writing.fill(["any"], rest, launch)
+    assert not failures
     assert not table.missing and [len(r.results) for r in table.rows] == [2, 2]
     assert (first.folder / "metrics.json").stat().st_mtime_ns == before
     eight, one = (table.row(label).cells["equivariance_error"].mean for label in ("eight", "one"))
@@ -223,7 +223,7 @@ def test_sweep_and_table_name_the_same_runs(name):
 
 
 def test_the_three_formats_say_the_same(filled, tmp_path):
-    write(["residual_models"], [filled], tmp_path / "tables", figures=False)
+    write(collect(["residual_models"], [filled]), tmp_path / "tables", figures=False)
     facts = json.loads((tmp_path / "tables" / "residual_models_provenance.json").read_text())
     assert [fact["row"] for fact in facts].count("RDN") == 3 and all(len(fact["hash"]) == 64 for fact in facts)
     texts = {path.suffix: path.read_text() for path in (tmp_path / "tables").glob("residual_models.*")}

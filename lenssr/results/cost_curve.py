@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lenssr.metrics.posterior import LEVELS
-from lenssr.results.figures import pyplot, save
+from lenssr.results.figures import mark_decades, pyplot, save
 from lenssr.results.tables import Row
 from lenssr.runs import RunResult
 from lenssr.stages import read_config
@@ -25,8 +25,6 @@ _REFERENCES = {"guess": ("regression alone", "--"), "bilinear": ("bilinear", ":"
 
 def cost_curve(rows: list[Row], path: Path) -> Path:
     """Draw three qualities over network evaluations and over time, a line a solver; bars are spreads over seeds."""
-    from matplotlib.ticker import LogLocator, NullFormatter
-
     shape = {"figsize": (11, 8), "layout": "constrained", "sharey": "row", "sharex": "col"}
     figure, axes = pyplot().subplots(len(_QUALITIES), 2, **shape)
     handles: dict[str, Any] = {}
@@ -53,9 +51,7 @@ def cost_curve(rows: list[Row], path: Path) -> Path:
         axes[-1], ("evaluations of the network for a draw", "seconds for an image's draws"), strict=True
     ):
         axis.set(xscale="log", xlabel=label)
-        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.xaxis.set_major_formatter("{x:g}")
-        axis.xaxis.set_minor_formatter(NullFormatter())
+        mark_decades(axis.xaxis)
     axes[-1, 0].set_ylim(bottom=0)
     figure.legend(handles.values(), handles.keys(), loc="outside right center", fontsize=9, frameon=False)
     return save(figure, path)

@@ -16,7 +16,9 @@ from lenssr.runs import Run
 if TYPE_CHECKING:
     from lenssr.data import LensDataModule
 
-__all__ = ["comparison", "loss_curve", "mark", "pyplot", "read_history", "result_figures", "save", "stretch"]
+__all__ = [
+    "comparison", "loss_curve", "mark", "mark_decades", "pyplot", "read_history", "result_figures", "save", "stretch",
+]  # fmt: skip
 
 _TITLES = {
     "lr": "low resolution",
@@ -51,6 +53,15 @@ def stretch(hr: np.ndarray, reference: np.ndarray) -> Any:
 
     peak = float(hr.max())
     return AsinhNorm(linear_width=max(float(np.std(hr - reference)), 1e-3 * peak), vmin=0, vmax=peak)
+
+
+def mark_decades(axis: Any) -> None:
+    """Give a logarithmic matplotlib axis (``axes.xaxis``) labels at 1, 2 and 5, which do not collide."""
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FormatStrFormatter("%g"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def mark(bar: Any, peak: float) -> None:

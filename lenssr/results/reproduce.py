@@ -11,7 +11,7 @@ from lenssr.errors import LensSRError
 from lenssr.files import write_text
 from lenssr.launchers.choose import choose
 from lenssr.progress import say
-from lenssr.results.tables import Cell, Column, Row, Table, build
+from lenssr.results.tables import Cell, Column, Row, Table
 from lenssr.results.write import end_with, fill, write
 
 __all__ = ["ORDER", "compared", "main"]
@@ -65,11 +65,11 @@ def main() -> None:
     chosen = [word for word in arguments.words if "=" not in word] or list(ORDER)
     try:
         launch, overrides = choose([word for word in arguments.words if "=" in word])
-        failures = fill(chosen, overrides, launch)
+        tables, failures = fill(chosen, overrides, launch)
         if launch.dry:
             return
-        write(chosen, overrides, arguments.to)
-        text = compared([build(name, overrides) for name in chosen])
+        write(tables, arguments.to, page=True)
+        text = compared(tables)
     except LensSRError as error:
         say(f"error: {error}")
         sys.exit(error.exit_code)

@@ -12,14 +12,14 @@ import torch
 
 from lenssr.files import whole_file
 from lenssr.results.cost_curve import cost_curve
-from lenssr.results.figures import mark, pyplot, save, stretch
+from lenssr.results.figures import mark, mark_decades, pyplot, save, stretch
 from lenssr.results.shots_curve import shots_curve
 from lenssr.results.tables import Row, Table
 from lenssr.runs import RunResult
 
 __all__ = ["draw"]
 
-_COLUMNS = 5
+_COLUMNS = (6, 5, 4)  # of a grid of pictures: the first that leaves the fewest places empty
 _MARKERS = "osD^vP*X<>hdp"
 
 
@@ -82,6 +82,7 @@ def _labels(table: Table, path: Path) -> Path:
             axis.plot(cell.published, height, "x", color="C3")
     axis.set_yticks(range(first, len(rows)), labels=[row.label for row in rows[first:]])
     axis.set(xscale="log", ylim=(first - 0.6, len(rows) - 0.4))
+    mark_decades(axis.xaxis)
     axis.set_xlabel(f"{column.group}: {column.label}\nsquare: mean ± spread over seeds; cross: the 2023 report")
     axis.grid(alpha=0.3, axis="x", which="both")
     return save(figure, path)
@@ -124,7 +125,7 @@ def _grid(rows: list[Row], path: Path, index: int = 1) -> Path:
     limit = float(np.median([np.quantile(np.abs(image - seen[name]), 0.999) for _, image, _, _ in drawn]))
     half = seen["hr"].shape[-1] * pixel / 2
 
-    columns = min(_COLUMNS, len(panels))
+    columns = min(*_COLUMNS, key=lambda count: -len(panels) % count) if len(panels) > max(_COLUMNS) else len(panels)
     lines = -(-len(panels) // columns)
     figure, axes = pyplot().subplots(
         2 * lines, columns, figsize=(2.3 * columns + 1.2, 4.7 * lines), layout="constrained", squeeze=False
@@ -204,6 +205,7 @@ def _cost(rows: list[Row], path: Path) -> Path:
 def _spectrum(rows: list[Row], path: Path) -> Path:
     """Draw the power of each model's images over the truth's, against spatial frequency."""
     figure, axis = pyplot().subplots(figsize=(9, 4.8), layout="constrained")
+    curves: list[Any] = [np.ones(1)]
     for i, row in enumerate(rows):
         tables = [pd.read_parquet(result.folder / "spectrum.parquet") for result in row.results]
         if any("truth" not in found for found in tables):
@@ -211,14 +213,19 @@ def _spectrum(rows: list[Row], path: Path) -> Path:
         ratio = np.mean([found["prediction"] / found["truth"] for found in tables], axis=0)
         style = "--" if not row.parameters else ("-", "-.")[i // 10 % 2]
         axis.plot(tables[0]["cycles_per_arcsec"], ratio, style, color=_colour(i), lw=1.5, label=row.label)
+        curves.append(ratio)
     if axis.lines:
         noisy = tables[0]["hr"] / tables[0]["truth"]
+        curves.append(noisy)
         axis.plot(tables[0]["cycles_per_arcsec"], noisy, color="0.6", lw=1, label="HR, noisy")
         nyquist = tables[0]["cycles_per_arcsec"].max() / rows[0].scale
         axis.axvline(nyquist, color="0.4", ls=":", lw=1)
         axis.annotate("LR Nyquist", (nyquist, 0.02), xycoords=("data", "axes fraction"), fontsize=8, ha="right")
     axis.axhline(1, color="k", lw=0.8)
-    axis.set(xscale="log", yscale="log", ylim=(0.01, 100))
+    low, high = (bound(np.concatenate(curves)) for bound in (np.min, np.max))
+    axis.set(xscale="log", yscale="log", ylim=(min(0.5, max(0.01, 0.7 * low)), max(2, min(100, 1.4 * high))))
+    for one in (axis.xaxis, axis.yaxis):
+        mark_decades(one)
     axis.set(xlabel="spatial frequency / cycles per arcsec", ylabel="power / truth's power")
     axis.grid(alpha=0.3, which="both")
     figure.legend(loc="outside right center", fontsize=9, frameon=False)

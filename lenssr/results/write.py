@@ -4,21 +4,38 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenssr.errors import LensSRError, RunError
 from lenssr.files import read_json, write_json, write_text
-from lenssr.progress import say
+from lenssr.progress import say, track
 
 if TYPE_CHECKING:
     from lenssr.launchers.choose import Launcher
-    from lenssr.results.tables import Gap, Table
+    from lenssr.results.tables import Table
 
-__all__ = ["end_with", "fill", "main", "provenance", "write", "write_costs"]
+__all__ = ["collect", "end_with", "fill", "main", "provenance", "write", "write_costs"]
 
 
-def fill(chosen: list[str], overrides: list[str], launch: Launcher) -> list[str]:
+def collect(chosen: Sequence[str] = (), overrides: Sequence[str] = ()) -> list[Table]:
+    """Return the tables of these names as finished runs fill them; all of them where none is named.
+
+    Raises:
+        ConfigError: a name or an override names nothing.
+    """
+    from lenssr.results.tables import available, build
+
+    names, tables = list(chosen) or available(overrides), []
+    with track("collecting", len(names), "tables") as advance:
+        for name in names:
+            tables.append(build(name, overrides))
+            advance(1, name)
+    return tables
+
+
+def fill(chosen: Sequence[str], overrides: Sequence[str], launch: Launcher) -> tuple[list[Table], list[str]]:
     """Run what the tables miss, side by side, then what finished runs are asked again.
 
     Args:
@@ -27,39 +44,32 @@ def fill(chosen: list[str], overrides: list[str], launch: Launcher) -> list[str]
         launch: where to.
 
     Returns:
-        What failed, in a message each; the rest is done.
+        The tables, and what failed, in a message each; the rest is done.
     """
     from lenssr.launchers.jobs import evaluations_of, jobs_of
-    from lenssr.results.tables import available, build
 
-    def gaps() -> list[Gap]:
-        return [gap for name in chosen or available(overrides) for gap in build(name, overrides).gaps]
-
-    failures = []
-    for make in (
-        lambda: jobs_of([gap.overrides for gap in gaps() if gap.run is None]),
-        lambda: evaluations_of([(gap.run, gap.overrides) for gap in gaps() if gap.run is not None]),
-    ):
+    tables, failures = collect(chosen, overrides), []
+    for evaluations in (False, True):
+        gaps = [gap for table in tables for gap in table.gaps if (gap.run is not None) is evaluations]
+        if not gaps:
+            continue
+        asked = [(gap.run, gap.overrides) for gap in gaps if gap.run is not None]
         try:
-            launch(make())
+            launch(evaluations_of(asked) if evaluations else jobs_of([gap.overrides for gap in gaps]))
         except RunError as error:
             failures.append(str(error))
-    return failures
+        if not launch.dry:
+            tables = collect(chosen, overrides)
+    return tables, failures
 
 
 def write(
-    chosen: list[str],
-    overrides: list[str],
-    folder: Path,
-    figures: bool = True,
-    page: bool = False,
-    wandb: str | None = None,
+    tables: Sequence[Table], folder: Path, figures: bool = True, page: bool = False, wandb: str | None = None
 ) -> list[str]:
     """Write each table as ``.md``, ``.tex`` and ``.html``, its comparisons as ``.csv``, where it is from, its pictures.
 
     Args:
-        chosen: tables; none means all.
-        overrides: shared by every cell.
+        tables: of :func:`collect`.
         folder: where to.
         figures: draw the pictures too.
         page: also write all of them on one page, ``index.html``.
@@ -67,21 +77,15 @@ def write(
 
     Returns:
         The commands that would fill the empty cells.
-
-    Raises:
-        LensSRError: a table or an override names nothing.
     """
     from lenssr.results.page import to_html
     from lenssr.results.render import to_latex, to_markdown
     from lenssr.results.table_figures import draw
-    from lenssr.results.tables import available, build
     from lenssr.results.wandb_tables import upload
 
-    missing: list[str] = []
     filled: list[tuple[Table, list[Path]]] = []
-    for name in chosen or available(overrides):
-        table = build(name, overrides)
-        pictures = draw(table, folder) if figures else []
+    for table in tables:
+        name, pictures = table.name, draw(table, folder) if figures else []
         write_text(folder / f"{name}.md", to_markdown(table, pictures))
         write_text(folder / f"{name}.tex", to_latex(table))
         write_text(folder / f"{name}.html", to_html([(table, pictures)], table.title, folder))
@@ -89,14 +93,13 @@ def write(
         write_json(folder / f"{name}_provenance.json", provenance(table))
         if wandb:
             upload(table, pictures, folder, wandb)
-        missing += table.missing
         filled.append((table, pictures))
         count = sum(len(row.results) for row in table.rows)
         say(f"{folder / name}.md: {count} runs, {len(table.missing)} missing")
     if page:
         write_text(folder / "index.html", to_html(filled, "Super-resolution of strong gravitational lenses", folder))
         say(f"{folder / 'index.html'}: all of them, to be opened in a browser")
-    return missing
+    return [command for table in tables for command in table.missing]
 
 
 _PLACES = ("paths.", "dataset.source.root=", "finetune.run=", "dataset.source.psf=")  # of one machine
@@ -115,13 +118,18 @@ def provenance(table: Table) -> list[dict[str, Any]]:
                     "run": result.folder.relative_to(result.run.parent).as_posix(),
                     "hash": result.hash,
                     "git": last.get("git"),
-                    "argv": [word for word in last.get("argv", []) if not word.startswith(_PLACES)],
+                    "argv": [_nowhere(word) for word in last.get("argv", []) if not word.startswith(_PLACES)],
                     "seconds": last.get("seconds"),
                     "hardware": known.get("hardware"),
                     "packages": known.get("packages"),
                 }
             )
     return facts
+
+
+def _nowhere(word: str) -> str:
+    """Return a path without its folders, which are one machine's; other words as they are."""
+    return word if "=" in word else Path(word).name
 
 
 def write_costs(chosen: list[str], overrides: list[str], folder: Path) -> None:
@@ -171,10 +179,12 @@ def main() -> None:
         if arguments.cost:
             return write_costs(chosen, overrides, arguments.to)
         if arguments.run:
-            failures = fill(chosen, overrides, launch)
+            tables, failures = fill(chosen, overrides, launch)
             if launch.dry:
                 return
-        missing = write(chosen, overrides, arguments.to, not arguments.no_figures, arguments.html, arguments.wandb)
+        else:
+            tables = collect(chosen, overrides)
+        missing = write(tables, arguments.to, not arguments.no_figures, arguments.html, arguments.wandb)
     except LensSRError as error:
         say(f"error: {error}")
         sys.exit(error.exit_code)
