@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from conftest import ROOT, TINY, TINY_RDN
+from conftest import ROOT, TINY, TINY_RDN, TINY_STAGE
 
 from lenssr.errors import ConfigError, Interrupted, RunError
 from lenssr.launchers import pool
@@ -152,3 +152,13 @@ def test_devices(monkeypatch):
         find_devices("gpu")
     with pytest.raises(ConfigError, match="slots=0"):
         find_devices("cpu", 0)
+
+
+def test_a_job_that_would_wait_lets_others_go_first(tmp_path):
+    """Two jobs need one autoencoder, which the first trains; the third needs none and takes the second's place."""
+    needy = [overrides(tmp_path, seed, "loss=mse_aae", *TINY_STAGE) for seed in (0, 1)]
+    jobs = pool.jobs_of([*needy, overrides(tmp_path, 2)])
+    pool.Pool(SLOTS, tmp_path / "sweeps").run(jobs)
+    assert [job.state for job in jobs] == ["done"] * 3
+    assert jobs[2].started < jobs[1].started
+    assert "Waiting" not in jobs[1].console.read_text()

@@ -161,8 +161,8 @@ class Pool:
         job.state, job.started = "running", time.monotonic()
 
     def _would_wait(self, job: PoolJob) -> bool:
-        """Whether a running job is making what this one needs first: its device serves others better meanwhile."""
-        made = {stage for other in self._in("running") for stage in other.run.stages.values()}
+        """Whether a running job is, or is making, what this one needs first: its device serves others meanwhile."""
+        made = {run for other in self._in("running") for run in (other.run.hash, *other.run.stages.values())}
         runs = Path(job.run.config["paths"]["outputs"]) / "runs"
         return any(
             not any((read_json(path) or {}).get("state") == "done" for path in runs.glob(f"*-{stage[:8]}/status.json"))
