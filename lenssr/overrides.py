@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
@@ -51,6 +52,10 @@ def check(overrides: Sequence[str]) -> str | None:
     groups = _groups()
     for override in parsed:
         name = override.key_or_group
+        if name == "hydra/launcher" and get_close_matches(str(override.value()), groups[name]):
+            known = [*groups[name], "basic"]
+            if override.value() not in known:  # of another package, unless it looks like a slip
+                return f"There is no hydra/launcher '{override.value()}'. {did_you_mean(str(override.value()), known)}"
         if override.is_delete() or override.is_add() or name.startswith("hydra"):
             continue
         if name in groups:

@@ -123,6 +123,11 @@ def trained(
     """
     if run is None:
         raise RunError("This stage has not been made.")
+    if not Path(run).is_dir():
+        raise RunError(
+            f"It needs the run in {run}, which is not there: move both together, or share it with scripts/export.py, "
+            "which takes along what it needs."
+        )
     return load_run(run)
 
 

@@ -13,6 +13,7 @@ from conftest import ROOT, TINY_RDN
 MISTAKES = {
     "modle=rdn": ("no config key or group 'modle'", "'model'"),
     "model=rdnn": ("no model 'rdnn'", "'rdn'"),
+    "hydra/launcher=poool": ("no hydra/launcher 'poool'", "'pool'"),
     "loss=mse_aea": ("no loss 'mse_aea'", "'mse_aae'"),
     "model.num_blokcs=3": ("model has no setting 'num_blokcs'", "blocks"),
     "trainer.max_step=3": ("trainer has no setting 'max_step'", "'max_steps'"),

@@ -97,7 +97,7 @@ def test_flux_is_conserved_and_the_header_kept(run, tmp_path):
         told = "\n".join(known["HISTORY"])
         assert product.network.hash in told.replace("\n", "") and "turns and mirrors" in told
         assert (err > 0).all()
-        noise = known["SRNOISE"]
+        noise = np.sqrt(known["SRNOISE"] ** 2 + np.maximum(lens() - product.facts["sky"], 0) / known["EXPTIME"])
     blocks = sci.reshape(41, 2, 36, 2).sum(axis=(1, 3))
     assert (blocks - lens()) / noise == pytest.approx(residual, abs=1e-3)
     assert product.facts["chi2"] == pytest.approx(np.square(residual).mean(), rel=1e-4)
@@ -173,7 +173,7 @@ def test_what_was_not_seen_in_training_is_said(run, tmp_path):
         made["CDELT1"], made["CDELT2"] = -step / 3600, step / 3600
         fits.PrimaryHDU(lens(noise=0.1), made).writeto(tmp_path / f"{name}.fits")
     same, coarse, bright = upscale(run, [tmp_path / "same.fits", tmp_path / "coarse.fits", lens(noise=1e-4)])
-    assert not same.warnings
+    assert not any("training" in told for told in same.warnings if "chi" not in told)
     assert any("0.3 arcsec, in training 0.1" in told for told in coarse.warnings)
     assert any("times the noise" in told for told in bright.warnings)
 
@@ -257,3 +257,39 @@ def test_what_cannot_be_upscaled_is_refused(run, tmp_path):
             read(tmp_path / name)
     with pytest.raises(RunError):
         upscale(tmp_path, lens())
+
+
+def test_photon_noise_is_that_of_the_electrons(run, tmp_path):
+    """A rate in electrons with its exposure has the residual that a file with the same noise as a map has."""
+    image, seconds = lens(), 900.0
+    top = fits.Header({"BUNIT": "ELECTRONS/S", "EXPTIME": seconds})
+    fits.PrimaryHDU(image, top).writeto(tmp_path / "rate.fits")
+    plain, rate = upscale(run, image)[0], upscale(run, tmp_path / "rate.fits")[0]
+    flux = np.maximum(image - rate.facts["sky"], 0)
+    expected = np.sqrt(rate.facts["noise"] ** 2 + flux / seconds)
+    assert rate.residual == pytest.approx(plain.residual * plain.facts["noise"] / expected, rel=1e-3, abs=1e-4)
+    assert rate.facts["chi2"] < plain.facts["chi2"]
+
+
+def test_a_file_that_cannot_be_read_leaves_the_others(run, tmp_path, monkeypatch, capsys):
+    np.save(tmp_path / "good.npy", lens())
+    (tmp_path / "bad.fits").write_bytes(b"SIMPLE")
+    words = ["upscale", str(run), str(tmp_path / "bad.fits"), str(tmp_path / "good.npy"), "-o", str(tmp_path / "out")]
+    monkeypatch.setattr("sys.argv", words)
+    with pytest.raises(SystemExit) as left:
+        command.main()
+    told = capsys.readouterr().err
+    assert left.value.code == 2 and "left out" in told and "1 of 2 files" in told
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["good_sr.fits", "good_sr.json"]
+
+
+def test_a_network_that_is_needed_and_gone_is_named(diffusion, tmp_path):
+    import shutil
+
+    alone = tmp_path / diffusion.name
+    shutil.copytree(diffusion, alone)
+    config = (alone / "config.yaml").read_text()
+    needed = next(path for path in diffusion.parent.iterdir() if path.name.startswith("rdn"))
+    (alone / "config.yaml").write_text(config.replace(str(needed), str(tmp_path / "gone")))
+    with pytest.raises(RunError, match=r"needs the run in .*gone, which is not there"):
+        upscale(alone, lens())

@@ -29,6 +29,7 @@ class Image:
         rms: standard deviation of each pixel, (H, W); None where the file does not say.
         header: of FITS, or what stands for it.
         pixel_scale: arcsec; None where the file does not say.
+        electrons: that one of ``bunit`` stands for, so that photon noise is known; None where the file does not say.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Image:
     rms: np.ndarray | None = None
     header: Any = None
     pixel_scale: float | None = None
+    electrons: float | None = None
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -181,7 +183,7 @@ def _fits(path: Path) -> list[Image]:
             ]
             rms = noise[pixels.shape][i] if pixels.shape in noise else None
             label = "_".join(word for word in words if word)
-            images.append(Image(label, plane, rms, header.copy(), _pixel_scale(header)))
+            images.append(Image(label, plane, rms, header.copy(), _pixel_scale(header), _electrons(header)))
     return images
 
 
@@ -200,6 +202,16 @@ def _whole(primary: Any, own: Any) -> Any:
             except (ValueError, VerifyError):
                 continue
     return header
+
+
+def _electrons(header: Any) -> float | None:
+    """Return how many electrons one of BUNIT is: 1, or EXPTIME of a rate; None where the header does not say."""
+    unit = str(header.get("BUNIT", "")).lower().replace(" ", "")
+    if unit in ("electrons", "electron", "e-"):
+        return 1.0
+    seconds = header.get("EXPTIME")
+    rate = unit in ("electrons/s", "electron/s", "e-/s", "electrons/sec", "electrons*s**-1", "electrons.s-1")
+    return float(seconds) if rate and isinstance(seconds, int | float) and seconds > 0 else None
 
 
 def _pixel_scale(header: Any) -> float | None:

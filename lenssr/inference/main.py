@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lenssr.errors import ConfigError, LensSRError
+from lenssr.errors import ConfigError, DataError, LensSRError
 from lenssr.files import disk_errors, write_json
 from lenssr.progress import say
 
 if TYPE_CHECKING:
+    from lenssr.data.images import Image
     from lenssr.inference.upscale import Product
 
 __all__ = ["main"]
@@ -27,7 +28,7 @@ def main() -> None:
     parser.add_argument("-o", "--to", type=Path, default=Path("."), help="a .fits file, or a folder [%(default)s]")
     parser.add_argument("--html", action="store_true", help="also a page to look at, beside each file")
     parser.add_argument("--picture", type=Path, help="also a PNG of all images")
-    parser.add_argument("--draws", type=int, help="of a diffusion model")
+    parser.add_argument("--draws", type=int, help="from the posterior of a diffusion model [as the run was tested]")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     arguments = parser.parse_args()
     try:
@@ -41,7 +42,8 @@ def _run(arguments: argparse.Namespace) -> None:
     from lenssr.inference.product import write_fits
     from lenssr.inference.upscale import summary, upscale
 
-    products = upscale(arguments.run, arguments.images, arguments.device, arguments.draws)
+    images, unreadable = _readable(arguments.images)
+    products = upscale(arguments.run, images, arguments.device, arguments.draws)
     single = arguments.to.suffix.lower() == ".fits"
     if single and len(products) > 1:
         raise ConfigError(f"{len(products)} images do not fit into {arguments.to}; give a folder with -o.")
@@ -62,14 +64,39 @@ def _run(arguments: argparse.Namespace) -> None:
         from lenssr.inference.picture import write_picture
 
         write_picture(products, arguments.picture)
+    if unreadable:
+        raise DataError(f"{unreadable} of {len(arguments.images)} files could not be used; the others are done.")
+
+
+def _readable(paths: list[str]) -> tuple[list[Image], int]:
+    """Return the images of all files that can be read, and how many cannot, which are named.
+
+    Raises:
+        DataError: none can be read.
+    """
+    from lenssr.data.images import read
+
+    images: list[Image] = []
+    failures: list[str] = []
+    for path in paths:
+        try:
+            images += read(path)
+        except DataError as error:
+            failures.append(str(error))
+    if not images:
+        raise DataError("\n".join(failures))
+    for failure in failures:
+        say(f"left out: {failure}")
+    return images, len(failures)
 
 
 def _tell(product: Product, path: Path) -> None:
     facts, flux = product.facts, 100 * (product.facts["flux_ratio"] - 1)
+    flux = round(flux, 2) + 0.0  # no minus zero
     say(
         f"{product.image.name}: chi2 of the degraded image {facts['chi2']:.3f}, flux {flux:+.2f} %, "
         f"{100 * facts['added_above_noise']:.0f} % of what was added is above the noise"
     )
     for warning in product.warnings:
-        say(f"  unlike the training images: {warning}")
+        say(f"  note: {warning}")
     print(path)

@@ -32,15 +32,15 @@ def write_picture(products: Sequence[Product], path: Path) -> Path:
             if colours == "inferno":  # the asinh's own ticks collide about 0
                 bar.set_ticks(_ticks(product.facts["noise"], float(norm.vmax)))
                 bar.ax.yaxis.set_major_formatter("{x:g}")
-        line[0].set_ylabel(product.image.name, fontsize=9)
-    seen = all(product.image.pixel_scale for product in products)
-    figure.supxlabel(f"{'arcsec' if seen else 'input pixels'}; flux per input pixel, asinh", fontsize=9)
+        unit = "arcsec" if product.image.pixel_scale else "input pixels"
+        line[0].set_ylabel(f"{product.image.name}\n{unit}", fontsize=9)
+    figure.supxlabel("flux per input pixel, asinh", fontsize=9)
     return save(figure, path, dpi=90)
 
 
 def _ticks(noise: float, top: float) -> list[float]:
-    powers = [10.0**k for k in range(-12, 13)]
-    return [0.0, *(value for value in powers if 2 * noise < value < top)]
+    values = [digit * 10.0**k for k in range(-12, 13) for digit in (1, 3)]
+    return [0.0, *(value for value in values if 2 * noise < value < top)]
 
 
 def _panels(product: Product) -> list[tuple[str, np.ndarray, Any, str]]:

@@ -38,7 +38,7 @@ def write_fits(product: Product, path: Path) -> None:
     for line in (
         f"lenssr {__version__}: {network.name}, run {network.hash}",
         f"ERR: {product.spread}",
-        *(f"unlike the training images: {warning}" for warning in product.warnings),
+        *(f"note: {warning}" for warning in product.warnings),
     ):
         header.add_history(line)
     plain = {key: header[key] for key in ("BUNIT",) if key in header}

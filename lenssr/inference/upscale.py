@@ -27,6 +27,7 @@ from lenssr.progress import track
 
 __all__ = ["Product", "upscale"]
 
+_FITTING = (0.8, 1.2)  # reduced chi-squared that needs no word
 _SMOOTH = 6.0  # input pixels, sigma of a Gaussian
 
 
@@ -42,7 +43,7 @@ class Product:
         bilinear: the input interpolated, in the same unit.
         residual: ``sr`` degraded to the input's pixels, less the input, over the input's noise.
         facts: numbers that say how far to trust it.
-        warnings: where the input is unlike what the network saw.
+        warnings: where the input is unlike what the network saw, and where the result does not fit it.
     """
 
     image: Image
@@ -105,7 +106,7 @@ def _upscaled(network: Network, image: Image) -> Product:
     surface, err = found / gain + level, spread / gain
     here = torch.from_numpy(~masked)
     surface += _missed(surface, scale, torch.from_numpy(data), here)
-    rms = torch.from_numpy(image.rms) if image.rms is not None else torch.full(data.shape, noise)
+    rms = torch.from_numpy(_rms(image, data - level, noise))
     degraded, blur = _degraded(surface, scale, seen, torch.from_numpy(data), rms, here)
     residual = ((degraded - torch.from_numpy(data)) / rms).numpy()
     bilinear = F.interpolate(torch.from_numpy(data)[None, None], scale_factor=scale, mode="bilinear")
@@ -117,6 +118,7 @@ def _upscaled(network: Network, image: Image) -> Product:
     product.facts = {"sky": level, "noise": noise, "gain": gain, **({"blur": blur} if blur else {})}
     product.facts |= scores(product, area, noise)
     product.warnings = [*image.notes, *_unlike(image, noise * gain, (data.max() - level) * gain, seen, why)]
+    product.warnings += _misfit(product.facts["chi2"])
     return product
 
 
@@ -133,6 +135,23 @@ def unclipped(mean: Tensor, noise: float) -> Tensor:
         told = noise * torch.exp(-0.5 * z * z) / (2 * torch.pi) ** 0.5 + flux * below
         flux = (flux - (told - mean) / below.clamp(min=1e-3)).clamp(min=-noise)
     return flux.float()
+
+
+def _rms(image: Image, flux: np.ndarray, noise: float) -> np.ndarray:
+    """Return the noise of each pixel, float32 (H, W): of the file, else of sky and photons of ``flux``."""
+    if image.rms is not None:
+        return image.rms
+    photons = np.maximum(flux, 0) / image.electrons if image.electrons else np.zeros_like(flux)
+    return np.sqrt(noise**2 + photons).astype(np.float32)
+
+
+def _misfit(chi2: float) -> list[str]:
+    """Say where a reduced chi-squared is far from one."""
+    if chi2 < _FITTING[0]:
+        return [f"chi-squared of {chi2:.2f}: the image keeps some of the input's noise; few-shot training helps"]
+    if chi2 > _FITTING[1]:
+        return [f"chi-squared of {chi2:.2f}: degraded, the image is not the input; see RESIDUAL"]
+    return []
 
 
 def _gain(data: np.ndarray, level: float, noise: float, seen: Seen) -> tuple[float, str]:
