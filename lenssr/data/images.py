@@ -40,6 +40,20 @@ class Image:
     electrons: float | None = None
     notes: list[str] = field(default_factory=list)
 
+    def noise(self, level: float, faint: float) -> np.ndarray:
+        """Return the standard deviation of each pixel, float32 (H, W), NaN where nothing was measured.
+
+        As the file tells it, else the sky's and that of the photons above it, where the electrons are known.
+
+        Args:
+            level: of the sky.
+            faint: noise of the sky.
+        """
+        if self.rms is not None:
+            return self.rms
+        photons = np.maximum(self.data - level, 0) / self.electrons if self.electrons else 0 * self.data
+        return np.sqrt(faint**2 + photons).astype(np.float32)
+
     @property
     def per_area(self) -> bool:
         """Whether values are surface brightness, which smaller pixels do not change."""
@@ -93,6 +107,8 @@ def _checked(image: Image, path: Path) -> Image:
         if image.rms.shape != data.shape or not (image.rms[np.isfinite(image.data)] > 0).all():
             image.rms, note = None, "its noise map is of another shape, or not positive, and was not used"
             image.notes.append(note)
+        else:
+            image.rms = np.where(np.isfinite(image.data), image.rms, np.nan)
     return image
 
 

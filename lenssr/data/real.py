@@ -115,6 +115,8 @@ class RealSource:
         listing = [[str(p.name), p.stat().st_size, p.stat().st_mtime_ns] for p in self._listed()]
         about = [self.files, self.image_size, self.pixel_scale, self.scale, self.psf, self.shots, self.draw]
         about += [self.validation, self.test]
+        if isinstance(self.psf, str) and Path(self.psf).is_file():
+            about += [Path(self.psf).stat().st_size, Path(self.psf).stat().st_mtime_ns]
         digest = hashlib.sha256(json.dumps([FORMAT, _LAYOUT, about, listing]).encode()).hexdigest()
         return self.folder / f"{self.name}-{digest[:8]}"
 
@@ -186,7 +188,7 @@ class RealSource:
         top, left, size = self.scale * row, self.scale * column, self.image_size
         window = (slice(top, top + size), slice(left, left + size))
         level, noise = sky(image.data)
-        rms = np.full(hr.shape, noise) if image.rms is None else filled(image.rms)
+        rms = filled(image.noise(level, noise))
         small = lr[row : row + low, column : column + low] / self.scale**2
         small = small - (sky(small)[0] if self.paired else level)
         pixel_scale = self.pixel_scale or image.pixel_scale

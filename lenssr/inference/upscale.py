@@ -106,7 +106,7 @@ def _upscaled(network: Network, image: Image) -> Product:
     surface, err = found / gain + level, spread / gain
     here = torch.from_numpy(~masked)
     surface += _missed(surface, scale, torch.from_numpy(data), here)
-    rms = torch.from_numpy(_rms(image, data - level, noise))
+    rms = torch.from_numpy(filled(image.noise(level, noise)).astype(np.float32))
     degraded, blur = _degraded(surface, scale, seen, torch.from_numpy(data), rms, here)
     residual = ((degraded - torch.from_numpy(data)) / rms).numpy()
     bilinear = F.interpolate(torch.from_numpy(data)[None, None], scale_factor=scale, mode="bilinear")
@@ -135,14 +135,6 @@ def unclipped(mean: Tensor, noise: float) -> Tensor:
         told = noise * torch.exp(-0.5 * z * z) / (2 * torch.pi) ** 0.5 + flux * below
         flux = (flux - (told - mean) / below.clamp(min=1e-3)).clamp(min=-noise)
     return flux.float()
-
-
-def _rms(image: Image, flux: np.ndarray, noise: float) -> np.ndarray:
-    """Return the noise of each pixel, float32 (H, W): of the file, else of sky and photons of ``flux``."""
-    if image.rms is not None:
-        return image.rms
-    photons = np.maximum(flux, 0) / image.electrons if image.electrons else np.zeros_like(flux)
-    return np.sqrt(noise**2 + photons).astype(np.float32)
 
 
 def _misfit(chi2: float) -> list[str]:

@@ -12,11 +12,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lenssr.config import select
 from lenssr.errors import Interrupted, Pruned, RunError
 from lenssr.files import read_json
 from lenssr.launchers import jobs as sweep
@@ -115,6 +116,8 @@ class Pool:
         finally:
             for job in self._in("running"):
                 self._signal(job, signal.SIGKILL)
+                if job.process:
+                    job.process.wait()
                 self._leave(job, "running")
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -159,14 +162,16 @@ class Pool:
                 preexec_fn=die_with_parent,
             )
         job.state, job.started = "running", time.monotonic()
+        if self._asked:  # by a signal that came while it started
+            self._signal(job, self._asked)
 
     def _would_wait(self, job: PoolJob) -> bool:
         """Whether a running job is, or is making, what this one needs first: its device serves others meanwhile."""
-        made = {run for other in self._in("running") for run in (other.run.hash, *other.run.stages.values())}
+        made = {run for other in self._in("running") for run in (other.run.hash, *_to_be_made(other))}
         runs = Path(job.run.config["paths"]["outputs"]) / "runs"
         return any(
             not any((read_json(path) or {}).get("state") == "done" for path in runs.glob(f"*-{stage[:8]}/status.json"))
-            for stage in made.intersection(job.run.stages.values())
+            for stage in made.intersection(_to_be_made(job))
         )
 
     def _collect(self, job: PoolJob) -> None:
@@ -213,12 +218,8 @@ class Pool:
     @staticmethod
     def _signal(job: PoolJob, number: int) -> None:
         assert job.process is not None
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(job.process.pid, number)
-        except ProcessLookupError:
-            return
-        if number == signal.SIGKILL:
-            job.process.wait()
 
     def _report(self) -> None:
         failed = self._in("failed")
@@ -234,6 +235,12 @@ class Pool:
                 f"{len(failed)} of {len(self.jobs)} jobs failed; the same command tries them again.\n"
                 + "\n".join(texts)
             )
+
+
+def _to_be_made(job: Job) -> set[str]:
+    """Return the hashes of the runs that a job needs first, but for those that it names: they are finished."""
+    config, stages = job.run.config, job.run.stages
+    return {found for path, found in stages.items() if (select(config, path) or {}).get("run") is None}
 
 
 def _how(job: PoolJob) -> str:

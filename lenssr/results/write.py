@@ -102,7 +102,7 @@ def write(
     return [command for table in tables for command in table.missing]
 
 
-_PLACES = ("paths.", "dataset.source.root=", "finetune.run=", "dataset.source.psf=")  # of one machine
+_PLACES = ("paths.", "dataset.source.root=", "finetune.run=", "dataset.source.psf=/")  # of one machine
 
 
 def provenance(table: Table) -> list[dict[str, Any]]:
