@@ -79,7 +79,7 @@ class Evaluation:
     """
 
     def __init__(self, run: Path, overrides: list[str], split: str = "test") -> None:
-        self.run, self.split = run, split
+        self.run, self.overrides, self.split = run, overrides, split
         status, trained = read_json(run / "status.json") or {}, read_json(run / "metrics.json")
         if status.get("state") != "done" or trained is None:
             raise RunError(f"{run} is not the folder of a finished run.")
@@ -160,17 +160,22 @@ def _scored(asked: Evaluation) -> dict[str, Any]:
 
     from lenssr.build import build_data
     from lenssr.experiment import describe, test, write_scores
+    from lenssr.provenance import Provenance
 
     make(asked.config)
+    with disk_errors(asked.folder):
+        provenance = Provenance(asked.folder / "provenance.json")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     task, data = load_task(asked.run, config=asked.config), build_data(asked.config)
     data.prepare()
     data.unit = asked.unit
-    found = test(task, data, device, asked.split)
+    with provenance.timing("test"):
+        found = test(task, data, device, asked.split)
     metrics = describe(task, data, found, device, asked.split)
     with disk_errors(asked.folder):
         write_text(asked.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(asked.config)))
         write_scores(asked.folder, found, data, asked.split)
+        provenance.write(evaluation={"overrides": asked.overrides, "split": asked.split})
         write_json(asked.folder / "metrics.json", metrics)
     return metrics
 

@@ -152,6 +152,8 @@ def test_missing_runs_are_filled_and_then_asked_again(outputs, tmp_path, monkeyp
     assert (first.folder / "metrics.json").stat().st_mtime_ns == before
     eight, one = (table.row(label).cells["equivariance_error"].mean for label in ("eight", "one"))
     assert eight < 1e-3 < one
+    commands = [fact["argv"] for fact in writing.provenance(table)]
+    assert [command[-1] for command in commands[2:]] == ["task.self_ensemble=true"] * 2 != commands[:2]
 
 
 @pytest.mark.parametrize(

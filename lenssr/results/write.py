@@ -110,7 +110,7 @@ def provenance(table: Table) -> list[dict[str, Any]]:
     facts = []
     for row in table.rows:
         for result in row.results:
-            known = read_json(result.run / "provenance.json") or {}
+            known = read_json(result.folder / "provenance.json") or read_json(result.run / "provenance.json") or {}
             last = known.get("attempts", [{}])[-1]
             facts.append(
                 {
