@@ -123,6 +123,10 @@ def test_a_sweep_fills_its_table(cli, tmp_path, outputs):
     links = re.findall(r"<a href='([^#'][^']*)'", page)
     assert links and all((folder / link / "metrics.json").is_file() for link in links)  # of runs, from where it lies
     assert (folder / "content_loss_rdn.html").read_text().count("data:image/png;base64") == 3  # complete in itself
+    before = {name: (folder / name).stat().st_mtime_ns for name in pictures}
+    write(collect(["content_loss_rdn"], small), folder, redraw=False)
+    assert before == {name: (folder / name).stat().st_mtime_ns for name in pictures}
+    assert all(f"({name})" in (folder / "content_loss_rdn.md").read_text() for name in pictures)
 
 
 def test_missing_runs_are_filled_and_then_asked_again(outputs, tmp_path, monkeypatch):

@@ -68,7 +68,7 @@ def main() -> None:
         tables, failures = fill(chosen, overrides, launch)
         if launch.dry:
             return
-        write(tables, arguments.to, page=True)
+        write(tables, arguments.to, page=True, redraw=False)
         text = compared(tables)
     except LensSRError as error:
         say(f"error: {error}")

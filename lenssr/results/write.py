@@ -64,7 +64,12 @@ def fill(chosen: Sequence[str], overrides: Sequence[str], launch: Launcher) -> t
 
 
 def write(
-    tables: Sequence[Table], folder: Path, figures: bool = True, page: bool = False, wandb: str | None = None
+    tables: Sequence[Table],
+    folder: Path,
+    figures: bool = True,
+    page: bool = False,
+    wandb: str | None = None,
+    redraw: bool = True,
 ) -> list[str]:
     """Write each table as ``.md``, ``.tex`` and ``.html``, its comparisons as ``.csv``, where it is from, its pictures.
 
@@ -74,23 +79,27 @@ def write(
         figures: draw the pictures too.
         page: also write all of them on one page, ``index.html``.
         wandb: also log them to W&B, ``offline`` or ``online``.
+        redraw: draw pictures anew that show the same runs.
 
     Returns:
         The commands that would fill the empty cells.
     """
     from lenssr.results.page import to_html
-    from lenssr.results.render import to_latex, to_markdown
+    from lenssr.results.render import CAPTIONS, to_latex, to_markdown
     from lenssr.results.table_figures import draw
     from lenssr.results.wandb_tables import upload
 
     filled: list[tuple[Table, list[Path]]] = []
     for table in tables:
-        name, pictures = table.name, draw(table, folder) if figures else []
+        name, facts = table.name, provenance(table)
+        same = not redraw and read_json(folder / f"{name}_provenance.json") == facts
+        drawn = [path for kind in CAPTIONS if (path := folder / f"{name}_{kind}.png").is_file()] if same else []
+        pictures = drawn or (draw(table, folder) if figures else [])
         write_text(folder / f"{name}.md", to_markdown(table, pictures))
         write_text(folder / f"{name}.tex", to_latex(table))
         write_text(folder / f"{name}.html", to_html([(table, pictures)], table.title, folder))
         write_text(folder / f"{name}.csv", table.comparisons.to_csv(index=False))
-        write_json(folder / f"{name}_provenance.json", provenance(table))
+        write_json(folder / f"{name}_provenance.json", facts)
         if wandb:
             upload(table, pictures, folder, wandb)
         filled.append((table, pictures))
