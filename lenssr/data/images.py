@@ -16,6 +16,7 @@ from lenssr.errors import DataError
 __all__ = ["Image", "filled", "read"]
 
 _LEAST = 8  # px along a side
+_LARGEST = 1e30  # flux; float32 ends at 3e38, and it is multiplied
 _NOISE_NAMES = ("ERR", "RMS", "SIGMA", "NOISE", "STD")
 
 
@@ -51,7 +52,8 @@ class Image:
         """
         if self.rms is not None:
             return self.rms
-        photons = np.maximum(self.data - level, 0) / self.electrons if self.electrons else 0 * self.data
+        data = self.data.astype(np.float64)  # whose squares float32 may not hold
+        photons = np.maximum(data - level, 0) / self.electrons if self.electrons else 0 * data
         return np.sqrt(faint**2 + photons).astype(np.float32)
 
     @property
@@ -102,6 +104,10 @@ def _checked(image: Image, path: Path) -> Image:
         raise DataError(f"{path} ({image.name}): {known.size} of {data.size} pixels are finite; at least half must be.")
     if known.max() == known.min():
         raise DataError(f"{path} ({image.name}) is constant: there is nothing to upscale.")
+    if np.abs(known).max() > _LARGEST:
+        raise DataError(
+            f"{path} ({image.name}) holds {np.abs(known).max():.1e}, beyond {_LARGEST:.0e}; mask or rescale it."
+        )
     if image.rms is not None:
         image.rms = np.asarray(image.rms, np.float32)
         if image.rms.shape != data.shape or not (image.rms[np.isfinite(image.data)] > 0).all():
