@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import slurm_cluster
 from conftest import ROOT, TINY, TINY_RDN, TINY_STAGE
-from test_pool_acceptance import SABOTEUR
+from test_pool import running
+from test_pool_acceptance import SABOTEUR, locked
 
 from lenssr.errors import ConfigError
 from lenssr.launchers import slurm
@@ -59,12 +60,12 @@ def cluster():
 
 
 def start(cluster, tmp_path, *more):
-    """Start a sweep of four on the cluster's two slots."""
+    """Start a sweep on the cluster's two slots."""
     paths = os.pathsep.join([str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, "train.py", "-m", *SLURM, "hydra.launcher.minutes=1", "hydra.launcher.notice=20"]
     command += ["model=rdn", *TINY_RDN, *TINY, *SABOTEUR, "trainer.max_steps=60", "trainer.validations=2"]
     return subprocess.Popen(
-        [*command, "seed=0,1,2,3", f"paths.outputs={tmp_path / 'outputs'}", *more],
+        [*command, f"paths.outputs={tmp_path / 'outputs'}", *more],
         cwd=ROOT,
         env={**cluster.environment, "PYTHONPATH": paths, "SABOTAGE": str(tmp_path)},
         stderr=subprocess.PIPE,
@@ -73,7 +74,7 @@ def start(cluster, tmp_path, *more):
     )
 
 
-def wait_for(what, seconds=120):
+def wait_for(what, seconds=300):
     begun = time.monotonic()
     while not (found := what()):
         assert time.monotonic() - begun < seconds, "waited in vain"
@@ -82,13 +83,13 @@ def wait_for(what, seconds=120):
 
 
 @pytest.mark.slow
-def test_a_sweep_with_a_requeue_and_a_time_limit(cluster, tmp_path):
-    """Seed 1 needs more than its minute, seed 2 is requeued by hand, seed 3 fails."""
-    for name in ("slow-1", "slow-2", "fail-3"):
+def test_twelve_jobs_with_a_requeue_and_a_time_limit(cluster, tmp_path):
+    """Seed 1 needs more than its minute, seed 2 is requeued by hand, seed 4 fails and seed 7 is killed."""
+    for name in ("slow-1", "slow-2", "fail-4", "kill-7"):
         (tmp_path / name).touch()
     consoles = tmp_path / "outputs" / "sweeps" / "slurm"
-    sweep = start(cluster, tmp_path)
-    notes = wait_for(lambda: len(found := sorted(consoles.glob("*.json"))) == 4 and found)
+    sweep = start(cluster, tmp_path, "seed=range(12)")
+    notes = wait_for(lambda: len(found := sorted(consoles.glob("*.json"))) == 12 and found)
     numbers = {}
     for note in notes:
         content = json.loads(note.read_text())
@@ -104,14 +105,21 @@ def test_a_sweep_with_a_requeue_and_a_time_limit(cluster, tmp_path):
     wait_for(lambda: "Resuming from step" in console(2))
     (tmp_path / "slow-2").unlink()
     out, err = sweep.communicate(timeout=500)
-    assert sweep.returncode == 2 and "3 jobs done, 0 found finished, 1 failed" in err, err
-    assert "sabotage of seed 3" in err and "retry: python train.py" in err and "folders: " in out
+    assert sweep.returncode == 2 and "10 jobs done, 0 found finished, 2 failed" in err, err
+    assert "sabotage of seed 4" in err and "killed by SIGKILL" in err and err.count("  retry: python train.py") == 2
+    assert "folders: " in out and len(list((tmp_path / "outputs" / "runs").glob("*/metrics.json"))) == 10
     assert "Resuming from step" in console(1) and "timed-out" in console(1)  # it reached its limit, and went on
     assert not cluster.ask("squeue", "-h").strip()
+    assert not running(str(tmp_path)) and not locked(tmp_path / "outputs")
 
-    (tmp_path / "fail-3").unlink()
-    out, err = (again := start(cluster, tmp_path)).communicate(timeout=300)
-    assert again.returncode == 0 and "1 jobs done, 3 found finished, 0 failed" in err, err
+    (tmp_path / "fail-4").unlink()
+    (tmp_path / "kill-7").unlink()
+    _, err = (again := start(cluster, tmp_path, "seed=range(12)")).communicate(timeout=300)
+    assert again.returncode == 0 and "2 jobs done, 10 found finished, 0 failed" in err, err
+    begun = time.monotonic()
+    _, err = (last := start(cluster, tmp_path, "seed=range(12)")).communicate(timeout=100)
+    assert last.returncode == 0 and "0 jobs done, 12 found finished, 0 failed" in err, err
+    assert time.monotonic() - begun < 15
 
 
 @pytest.mark.slow
@@ -119,7 +127,7 @@ def test_a_sweep_that_is_left_is_found_again(cluster, tmp_path):
     """Ctrl-C ends the waiting, not the jobs; the same command waits for them again and queues none twice."""
     import signal
 
-    command = (cluster, tmp_path, "loss=mse_aae", *TINY_STAGE)
+    command = (cluster, tmp_path, "seed=0,1,2,3", "loss=mse_aae", *TINY_STAGE)
     sweep = start(*command)
     wait_for(lambda: len(list((tmp_path / "outputs" / "sweeps" / "slurm").glob("*.json"))) == 4)
     sweep.send_signal(signal.SIGINT)

@@ -103,8 +103,10 @@ class Work:
         code = _end_of(self._process)
         if code in (_TOLD, -signal.SIGTERM):  # by SLURM, which is about to end or requeue this job
             time.sleep(_GRACE)
+        if code < 0:
+            sys.exit(f"killed by {signal.Signals(-code).name}")  # nobody else says so in the job's console
         if code:
-            sys.exit(abs(code))
+            sys.exit(code)
 
     def checkpoint(self) -> Any:
         """Have the run save what it reached, and return what goes on from there."""
