@@ -35,7 +35,7 @@ lint: $(INSTALLED) ## ruff and mypy
 report: $(INSTALLED) ## Every table and figure of the report at scale=quick, resumable: hours
 	$(BIN)/python scripts/reproduce.py
 
-benchmark: $(INSTALLED) ## Measure against lenstronomy, .npy files and a bare PyTorch loop
+benchmark: $(INSTALLED) ## Measure against lenstronomy, .npy files, a bare PyTorch loop and Hydra's own launcher
 	$(BIN)/python scripts/benchmark.py
 
 clean: ## Remove the virtual environment and caches (outputs/ stays)

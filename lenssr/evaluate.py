@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from lenssr.config import CONFIGS, compose, identity, plain, select
 from lenssr.errors import ConfigError, LensSRError, RunError, did_you_mean
 from lenssr.files import disk_errors, read_json, write_json, write_text
+from lenssr.imports import heavy_imports
 from lenssr.locks import locked
 from lenssr.progress import duration, say
 from lenssr.runs import RunResult
@@ -156,10 +157,11 @@ def _option(config: dict[str, Any]) -> str:
 
 
 def _scored(asked: Evaluation) -> dict[str, Any]:
-    import torch
+    with heavy_imports():
+        import torch
 
-    from lenssr.build import build_data
-    from lenssr.experiment import describe, test, write_scores
+        from lenssr.build import build_data
+        from lenssr.experiment import describe, test, write_scores
     from lenssr.provenance import Provenance
 
     make(asked.config)

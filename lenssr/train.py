@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from lenssr.config import CONFIGS, plain
 from lenssr.errors import ConfigError, Interrupted, LensSRError, Pruned, RunError
 from lenssr.files import disk_errors, read_json
+from lenssr.imports import heavy_imports
 from lenssr.locks import locked
 from lenssr.progress import duration, say
 from lenssr.runs import Run, RunResult
@@ -76,7 +77,9 @@ def _follows() -> bool:
 
 def _built(run: Run) -> tuple[Task, LensDataModule]:
     """Return the run's objects; their constructors check their arguments."""
-    from lenssr.build import build_data, build_task
+    with heavy_imports():
+        import lenssr.experiment  # noqa: F401  (needed soon)
+        from lenssr.build import build_data, build_task
 
     return build_task(run.config), build_data(run.config)
 

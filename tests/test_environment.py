@@ -23,6 +23,20 @@ def test_help_and_finished_runs_need_no_torch():
     assert done.stdout.strip() == "[]"
 
 
+def test_what_is_imported_is_no_garbage_to_search():
+    code = (
+        "import gc\n"
+        "from lenssr.imports import heavy_imports\n"
+        "with heavy_imports():\n    assert not gc.isenabled()\n    import torch\n"
+        "assert gc.isenabled()\nfrozen = gc.get_freeze_count()\n"
+        "cycle = []\ncycle.append(cycle)\ndel cycle\n"
+        "with heavy_imports():\n    assert gc.isenabled()\n"  # torch is there: the cycle must stay in reach
+        "print(frozen > 50_000, gc.get_freeze_count() == frozen, gc.collect() > 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True"] * 3
+
+
 def test_every_dependency_is_pinned_in_the_constraints():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lenssr.errors import ConfigError, DataError, LensSRError
 from lenssr.files import disk_errors, write_json
+from lenssr.imports import heavy_imports
 from lenssr.progress import say
 
 if TYPE_CHECKING:
@@ -39,8 +40,9 @@ def main() -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from lenssr.inference.product import write_fits
-    from lenssr.inference.upscale import summary, upscale
+    with heavy_imports():
+        from lenssr.inference.product import write_fits
+        from lenssr.inference.upscale import summary, upscale
 
     images, unreadable = _readable(arguments.images)
     products = upscale(arguments.run, images, arguments.device, arguments.draws)
