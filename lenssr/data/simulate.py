@@ -26,7 +26,7 @@ from lenssr.progress import track
 
 __all__ = ["SimulatedSource", "as_tensors", "simulate"]
 
-_RAYS = {"cpu": 16, "cuda": 256}  # images at once for one ray a pixel; a CPU's share shall stay in its cache
+_RAYS = {"cpu": 1 << 17, "cuda": 6_000_000}  # traced at once; a CPU's share, some ten maps, shall stay in its cache
 
 
 def as_tensors(
@@ -55,10 +55,11 @@ def simulate(
 ) -> Iterator[np.ndarray]:
     """Yield noise-free images (n, N, N), float32, in the order of the table's rows.
 
-    Images of one class are rendered together, so that no_sub images do not pay for the 100 masses of a vortex.
+    ``chunk`` is how many images of a class are rendered at once; None: as many as the device takes best. Images of
+    one class are rendered together, so that no_sub images do not pay for the 100 masses of a vortex.
     """
-    kind = torch.device(device).type
-    size = chunk or (_RAYS["cuda"] if kind == "cuda" else max(1, _RAYS["cpu"] // instrument.supersampling**2))
+    rays = (instrument.image_size * instrument.supersampling) ** 2  # of an image
+    size = chunk or max(1, _RAYS["cuda" if torch.device(device).type == "cuda" else "cpu"] // rays)
     names = table["class"].unique()
     # tensors of a class are made once: pandas costs more than rendering where a chunk is small
     places = {name: np.flatnonzero(table["class"] == name) for name in names}
