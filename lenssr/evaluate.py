@@ -146,14 +146,19 @@ def _test_settings(config: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _option(config: dict[str, Any]) -> str:
-    """Return the option of the group ``model`` that a configuration came from; its name may be another."""
+    """Return the option of the group ``model`` that a configuration came from; its name may be another.
+
+    Raises:
+        ConfigError: there is none any more.
+    """
     name, folder = config["model"]["name"], CONFIGS / "model"
     if (folder / f"{name}.yaml").is_file():
         return str(name)
     target = config["model"]["_target_"]
-    return next(
-        p.stem for p in sorted(folder.glob("*.yaml")) if OmegaConf.select(OmegaConf.load(p), "_target_") == target
-    )
+    for path in sorted(folder.glob("*.yaml")):
+        if OmegaConf.select(OmegaConf.load(path), "_target_") == target:
+            return path.stem
+    raise ConfigError(f"No file in configs/model/ describes {target}, the run's model; put '{name}.yaml' back there.")
 
 
 def _scored(asked: Evaluation) -> dict[str, Any]:

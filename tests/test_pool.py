@@ -150,8 +150,9 @@ def test_devices(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with pytest.raises(ConfigError, match="devices=cpu"):
         find_devices("gpu")
-    with pytest.raises(ConfigError, match="slots=0"):
-        find_devices("cpu", 0)
+    for slots in (0, -1, "many"):
+        with pytest.raises(ConfigError, match=f"slots={slots} must"):
+            find_devices("cpu", slots)
 
 
 def test_a_job_that_would_wait_lets_others_go_first(tmp_path):

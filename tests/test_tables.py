@@ -136,8 +136,8 @@ def test_missing_runs_are_filled_and_then_asked_again(outputs, tmp_path, monkeyp
 
     small = [*TINY_RDN, *TINY, outputs]
     definition = {
-        "title": "t", "caption": "c", "columns": "ablation", "overrides": ["model=rdn"], "seeds": [0, 1],
-        "baseline": "one", "references": {},
+        "title": "t", "caption": "{lr} px to {hr} px.", "columns": "ablation",
+        "overrides": ["model=rdn"], "seeds": [0, 1], "baseline": "one", "references": {},
         "rows": {
             "one": {"label": "one", "overrides": []},
             "eight": {"label": "eight", "overrides": [], "evaluate": ["task.self_ensemble=true"]},
@@ -153,6 +153,7 @@ def test_missing_runs_are_filled_and_then_asked_again(outputs, tmp_path, monkeyp
     (table,), failures = writing.fill(["any"], rest, launch)
     assert not failures
     assert not table.missing and [len(r.results) for r in table.rows] == [2, 2]
+    assert table.caption == "24 px to 48 px."
     assert (first.folder / "metrics.json").stat().st_mtime_ns == before
     eight, one = (table.row(label).cells["equivariance_error"].mean for label in ("eight", "one"))
     assert eight < 1e-3 < one
@@ -164,7 +165,7 @@ def test_missing_runs_are_filled_and_then_asked_again(outputs, tmp_path, monkeyp
     ("words", "match"),
     [
         (["hydra/launcher=slrum"], "slurm"),
-        (["hydra.launcher.partition=gpu"], "hydra/launcher=pool has no setting 'partition'"),
+        (["+hydra.launcher.partition=gpu"], "hydra/launcher=pool has no setting 'partition'"),
     ],
 )
 def test_a_launcher_that_is_not_there_is_named(words, match):

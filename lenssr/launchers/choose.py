@@ -63,6 +63,7 @@ def choose(words: Sequence[str]) -> tuple[Launcher, list[str]]:
     Raises:
         ConfigError: there is no such launcher, or it has no such setting.
     """
+    words = [word.lstrip("+") if word.lstrip("+").startswith((_GROUP, _SETTING)) else word for word in words]
     named = [word.removeprefix(_GROUP) for word in words if word.startswith(_GROUP)]
     name = named[-1] if named else "pool"
     folder = CONFIGS / "hydra" / "launcher"

@@ -45,9 +45,9 @@ def find_devices(wanted: str = "auto", slots: int | str = "auto") -> list[Device
         return [Device(f"GPU {gpu}", gpu, max(1, cores // len(gpus))) for gpu in gpus]
     if wanted == "gpu":
         raise ConfigError("hydra.launcher.devices=gpu, but no GPU is visible here; use devices=cpu.")
+    if slots != "auto" and not (str(slots).isdecimal() and int(slots) > 0):
+        raise ConfigError(f"hydra.launcher.slots={slots} must be 'auto' or a number of at least 1.")
     count = cores if slots == "auto" else int(slots)
-    if count < 1:
-        raise ConfigError(f"hydra.launcher.slots={slots} must be at least 1.")
     return [Device(f"CPU {i}", None, max(1, cores // count)) for i in range(count)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +13,8 @@ from lenssr.results.statistics import Comparison, compare, holm, recovered, verd
 from lenssr.results.tables import Cell, Column, Row, Table
 
 __all__ = ["judge"]
+
+_COMPARED = ["score", "row", "verdict", *(field.name for field in fields(Comparison))]
 
 
 def judge(table: Table, gap: dict[str, str] | None, order: list[str]) -> None:
@@ -36,7 +39,7 @@ def judge(table: Table, gap: dict[str, str] | None, order: list[str]) -> None:
                 cell.against_baseline = word
                 records.append({"score": column.key, "row": label, "verdict": word, **vars(comparison)})
         _mark_best(table, column, scores)
-    table.comparisons = pd.DataFrame(records)
+    table.comparisons = pd.DataFrame(records, columns=_COMPARED)
     if gap:
         _close(table, gap)
         table.order = _ordered(table, gap["score"], order)

@@ -48,6 +48,8 @@ def _line(row: Row, column: Column, cell: Cell) -> str:
         verdict = f"agrees: within ±{chance:.{column.decimals}f}, twice what seeds and test images may do to two runs"
     else:
         verdict = f"differs by {difference:+.{column.decimals}f}"
+    if row.random and cell.std is None:
+        verdict += "; with one seed, what seeds do is left out"
     heading = f"{column.group}, {column.label}"
     return f"| {row.label} | {heading} | {cell.published:.{column.decimals}f} | {ours} | {verdict} |"
 

@@ -85,6 +85,7 @@ class Row:
     """One model: its cells by column key, its finished runs, and the commands of those that are missing.
 
     Attributes:
+        image_size: HR pixels along a side; ``scale`` times the LR image's.
         curve: ``line`` and ``at``, where the row is a point of a curve over the number of training images.
     """
 
@@ -95,6 +96,7 @@ class Row:
     missing: list[Gap] = field(default_factory=list)
     parameters: int | None = None
     scale: int = 1
+    image_size: int = 0
     ranked: bool = True
     random: bool = True
     curve: dict[str, Any] | None = None
@@ -175,8 +177,9 @@ def build(name: str, overrides: Sequence[str] = ()) -> Table:
     for who, label in definition["references"].items():
         rows += _reference(rows, who, label, columns)
     baseline = definition["rows"][definition["baseline"]]["label"]
-    why = definition.get("why", "")
-    table = Table(name, definition["title"], definition["caption"], baseline, columns, rows, why=why)
+    why, first = definition.get("why", ""), rows[0]
+    caption = definition["caption"].format(lr=first.image_size // first.scale, hr=first.image_size)
+    table = Table(name, definition["title"], caption, baseline, columns, rows, why=why)
     judge(table, definition.get("gap"), definition.get("order", []))
     return table
 
@@ -203,7 +206,8 @@ def _row(
         if run.hash in seen:  # nothing random in it: every seed is the same run
             continue
         seen.add(run.hash)
-        row.scale, row.random = config["dataset"]["scale"], "seed" not in config["task"]["ignores"]
+        row.scale, row.image_size = config["dataset"]["scale"], config["dataset"]["image_size"]
+        row.random = "seed" not in config["task"]["ignores"]
         found = _found(run, chosen, entry.get("evaluate", []))
         (row.missing if isinstance(found, Gap) else row.results).append(found)  # type: ignore[arg-type]
     published = entry.get("published", {})

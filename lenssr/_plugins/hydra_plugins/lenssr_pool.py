@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 
 __all__ = ["PoolLauncher"]
@@ -25,8 +24,7 @@ class PoolLauncher(Launcher):
         self.devices, self.slots, self.dry_run = devices, slots, dry_run
 
     def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
-        """Keep the sweep's configuration."""
-        self.config = config
+        """Need nothing of it: every job's paths are in its own configuration."""
 
     def capacity(self) -> int:
         """Return how many jobs run at once."""
@@ -40,13 +38,9 @@ class PoolLauncher(Launcher):
         Raises:
             RunError: some jobs failed; the others are done.
         """
-        from lenssr.launchers.jobs import returned
-        from lenssr.launchers.pool import Pool, find_devices, jobs_of, plan
+        from lenssr.launchers.choose import Launcher as Chosen
+        from lenssr.launchers.jobs import jobs_of, returned
 
         jobs = jobs_of(job_overrides)
-        devices = find_devices(self.devices, self.slots)
-        if self.dry_run:
-            plan(jobs, devices)
-            return [JobReturn(overrides=job.overrides, status=JobStatus.COMPLETED) for job in jobs]
-        Pool(devices, Path(self.config.paths.outputs) / "sweeps").run(jobs)
+        Chosen("pool", {"devices": self.devices, "slots": self.slots, "dry_run": self.dry_run})(jobs)
         return returned(jobs)

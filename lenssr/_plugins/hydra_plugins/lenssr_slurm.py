@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from hydra.core.utils import JobReturn
@@ -24,8 +23,7 @@ class SlurmLauncher(Launcher):
         self.dry_run, self.resources = dry_run, resources
 
     def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
-        """Keep the sweep's configuration."""
-        self.config = config
+        """Need nothing of it: every job's paths are in its own configuration."""
 
     def capacity(self) -> int:
         """Return how many jobs a search queues at once; how many run is the queue's affair."""
@@ -38,13 +36,10 @@ class SlurmLauncher(Launcher):
             LensSRError: some jobs failed; the others are done. Or SLURM or submitit is missing.
         """
         from lenssr.config import plain
+        from lenssr.launchers.choose import Launcher as Chosen
         from lenssr.launchers.jobs import jobs_of, returned
-        from lenssr.launchers.slurm import Queue, Resources, plan
 
         jobs = jobs_of(job_overrides)
-        resources = Resources(**{key: plain(value) for key, value in self.resources.items()})
-        if self.dry_run:
-            plan(jobs, resources)
-        else:
-            Queue(resources, Path(self.config.paths.outputs) / "sweeps" / "slurm").run(jobs)
+        resources = {key: plain(value) for key, value in self.resources.items()}
+        Chosen("slurm", {**resources, "dry_run": self.dry_run})(jobs)
         return returned(jobs)
