@@ -45,6 +45,7 @@ def cost_curve(rows: list[Row], path: Path) -> Path:
             axis.grid(alpha=0.3, which="both")
             if key == "ensemble/crps":
                 axis.set_yscale("log")
+                mark_decades(axis.yaxis)
             if key != "coverage":
                 handles |= _lines(axis, every, key)
     for axis, label in zip(

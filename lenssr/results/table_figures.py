@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -148,7 +149,7 @@ def _grid(rows: list[Row], path: Path, index: int = 1) -> Path:
                 )
                 extent = (-half, half, -half, half)
                 shown[what is image] = axis.imshow(what, norm=norm, cmap=colours, origin="lower", extent=extent)
-        top.set_title(title if len(title) < 24 else title.replace(", ", ",\n"), fontsize=9)
+        top.set_title(fill(title, 24), fontsize=9)
     bar = figure.colorbar(shown[True], ax=axes[: len(axes) // 2], aspect=30, pad=0.02)
     bar.set_label("flux / HR pixel / unit time (asinh)", fontsize=8)
     mark(bar, float(seen["hr"].max()))
@@ -188,15 +189,16 @@ def _cost(rows: list[Row], path: Path) -> Path:
         style = {"marker": _MARKERS[i % len(_MARKERS)], "color": _colour(i), "capsize": 3, "ls": "none"}
         times = [1e3 * result.metrics["seconds_per_image"] for result in row.results]
         if row.parameters:
-            axes[0].errorbar(row.parameters, score[0], score[1], **style)
+            axes[0].errorbar(row.parameters / 1000, score[0], score[1], **style)
             handles[row.label] = axes[1].errorbar(float(np.median(times)), score[0], score[1], **style)
         else:
             line = axes[0].axhline(score[0], color=_colour(i), ls="--", lw=1)
             axes[1].axhline(score[0], color=_colour(i), ls="--", lw=1)
             handles[row.label] = line
-    axes[0].set(xscale="log", xlabel="trained parameters", ylabel="PSNR vs truth / dB")
+    axes[0].set(xscale="log", xlabel="trained parameters / 1000", ylabel="PSNR vs truth / dB")
     axes[1].set(xscale="log", xlabel="time for one test image / ms")
     for axis in axes:
+        mark_decades(axis.xaxis)
         axis.grid(alpha=0.3, which="both")
     figure.legend(handles.values(), handles.keys(), loc="outside right center", fontsize=9, frameon=False)
     return save(figure, path)
