@@ -27,7 +27,7 @@ _MARKERS = "osD^vP*X<>hdp"
 def draw(table: Table, folder: Path) -> list[Path]:
     """Write ``<table>_{grid,cost,spectrum}.png`` of a table of images, ``<table>_scores.png`` of one of labels.
 
-    One over the number of training images gets ``<table>_curve.png``. Rows without a finished run are left out; where
+    Where all rows are one network there is no cost to compare. One over the number of training images gets ``<table>_curve.png``. Rows without a finished run are left out; where
     there is none, nothing is written.
     """
     rows = [row for row in table.rows if row.results]
@@ -38,10 +38,12 @@ def draw(table: Table, folder: Path) -> list[Path]:
     if any(row.curve for row in rows):
         return [shots_curve(table, folder / f"{table.name}_curve.png")]
     drawn = any(_has(result, "ensemble/crps") for row in rows for result in row.results)
-    curve = cost_curve if drawn else _cost
+    cost = cost_curve if drawn else _cost
+    # one network costs the same whatever its loss, and what was measured would only show the machine's other work
+    compared = drawn or len({row.parameters for row in rows}) > 1
     return [
         _grid(rows, folder / f"{table.name}_grid.png"),
-        curve(rows, folder / f"{table.name}_cost.png"),
+        *([cost(rows, folder / f"{table.name}_cost.png")] if compared else []),
         _spectrum(rows, folder / f"{table.name}_spectrum.png"),
         *(_of_the_baseline(table, folder) if drawn else []),
     ]
