@@ -27,8 +27,8 @@ _MARKERS = "osD^vP*X<>hdp"
 def draw(table: Table, folder: Path) -> list[Path]:
     """Write ``<table>_{grid,cost,spectrum}.png`` of a table of images, ``<table>_scores.png`` of one of labels.
 
-    Where all rows are one network there is no cost to compare. One over the number of training images gets ``<table>_curve.png``. Rows without a finished run are left out; where
-    there is none, nothing is written.
+    Where all rows are one network there is no cost to compare. One over the number of training images gets
+    ``<table>_curve.png``. Rows without a finished run are left out; where there is none, nothing is written.
     """
     rows = [row for row in table.rows if row.results]
     if not rows:
