@@ -77,6 +77,16 @@ def simulate(
         yield images
 
 
+def _check(classes: list[str], splits: dict[str, int]) -> None:
+    if set(splits) != set(SPLITS):
+        raise ConfigError(f"dataset.source.splits names {sorted(splits)}; it must name {sorted(SPLITS)}.")
+    for split, count in splits.items():
+        if count < 1:
+            raise ConfigError(f"dataset.source.splits.{split}={count} leaves that split empty; give it 1 or more.")
+    if not classes:
+        raise ConfigError("dataset.source.classes is empty; name at least one of no_sub, axion, cdm.")
+
+
 class SimulatedSource:
     """A set of noise-free lens images and all their parameters.
 
@@ -121,13 +131,7 @@ class SimulatedSource:
         galaxies: dict[str, Any] | None = None,
         supersampling: int | None = None,
     ) -> None:
-        if set(splits) != set(SPLITS):
-            raise ConfigError(f"dataset.source.splits names {sorted(splits)}; it must name {sorted(SPLITS)}.")
-        for split, count in splits.items():
-            if count < 1:
-                raise ConfigError(f"dataset.source.splits.{split}={count} leaves that split empty; give it 1 or more.")
-        if not classes:
-            raise ConfigError("dataset.source.classes is empty; name at least one of no_sub, axion, cdm.")
+        _check(classes, splits)
         rays = int(supersampling or physics["supersampling"])
         self.instrument = Instrument(image_size, pixel_scale, psf_fwhm, psf_truncation, rays)
         self.name, self.exposure_time, self.classes = name, exposure_time, classes

@@ -67,7 +67,7 @@ def notes(table: Table) -> list[str]:
     """Return what is to be said under a table."""
     seeds = max((len(row.results) for row in table.rows), default=0)
     images = next((row.results[0].metrics["images"] for row in table.rows if row.results), 0)
-    found = [f"{table.caption} {images} test images, {seeds} seeds; {LEGEND}"]
+    found = [f"{table.caption} {images} test images, {seeds} seed{'s' * (seeds != 1)}; {LEGEND}"]
     if any(column.key == "gap" for column in table.columns):
         found.append("Gap: with its 95 % interval, by bootstrap over test images and seeds.")
     for pair in table.order:
