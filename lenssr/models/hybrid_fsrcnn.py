@@ -24,6 +24,8 @@ class HybridFSRCNN(nn.Module):
         refine: (channels, kernel) of ordinary convolutions at the high resolution, each with a ReLU; the last must
             have one channel. Empty: the transposed convolution gives the image.
         output_relu: whether the last of them has its ReLU too.
+        enlarge_std: of the transposed convolution's first weights, as FSRCNN has it (its bias then begins at zero);
+            None: torch's own, which suits few channels: from 256 they make images some twelve times the data's range.
 
     Raises:
         ValueError: the last refinement has not one channel.
@@ -39,6 +41,7 @@ class HybridFSRCNN(nn.Module):
         mask: bool,
         refine: list[list[int]],
         output_relu: bool,
+        enlarge_std: float | None = None,
     ) -> None:
         super().__init__()
         check_scale(scale)
@@ -48,6 +51,9 @@ class HybridFSRCNN(nn.Module):
         inputs = self.trunk.output_type.size
         enlarged = refine[0][0] if refine else 1
         self.enlarge = deconvolution(inputs, enlarged, scale)
+        if enlarge_std is not None:
+            nn.init.normal_(self.enlarge.weight, std=enlarge_std)
+            nn.init.zeros_(self.enlarge.bias)  # type: ignore[arg-type]
         layers: list[nn.Module] = []
         for channels, kernel in refine:
             layers += [nn.Conv2d(enlarged, channels, kernel, padding=kernel // 2), nn.ReLU()]
