@@ -45,6 +45,9 @@ def train(cfg: DictConfig | dict[str, Any]) -> RunResult:
         _same_files(run)
         return stored
     if _follows():
+        from lenssr.launchers.jobs import die_with_parent
+
+        die_with_parent()
         return _work(run, *_built(run))
     with disk_errors(run.folder), locked(run.folder, f"Waiting for another process that does {run.folder} ..."):
         return run.result() or _recorded(run)

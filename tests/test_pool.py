@@ -13,6 +13,7 @@ from conftest import ROOT, TINY, TINY_RDN, TINY_STAGE
 from lenssr.errors import ConfigError, Interrupted, RunError
 from lenssr.launchers import pool
 from lenssr.launchers.devices import Device, environment, find_devices
+from lenssr.launchers.jobs import asked, distinct, returned
 
 SLOTS = [Device(f"CPU {i}", None, 1) for i in range(2)]
 
@@ -130,6 +131,36 @@ def test_jobs_of_one_identity_are_one_job(tmp_path):
     assert len(pool.jobs_of(sweep)) == 1  # interpolation has no seed
 
 
+def test_a_job_is_returned_for_every_configuration(tmp_path):
+    """Sweepers pair what they asked with what they get; and another folder is another job."""
+    lists = [["model=bilinear", "seed=0", f"paths.outputs={tmp_path}/{folder}"] for folder in "aba"]
+    lists[2][1] = "seed=1"  # interpolation has none
+    jobs = asked(lists)
+    assert jobs[0] is jobs[2] and [job.run.folder.parts[-3] for job in distinct(jobs)] == ["a", "b"]
+    assert len(returned(jobs)) == 3
+
+
+def test_devices_by_number_are_numbered_anew(tmp_path):
+    (job,) = pool.jobs_of([overrides(tmp_path, 0, "trainer.devices=[2,3]")])
+    assert (
+        job.needs == 2 and job.arguments[-1] == "trainer.devices=2" and job.command.endswith("'trainer.devices=[2,3]'")
+    )
+
+
+def test_what_fails_in_one_pool_fails_in_the_other(tmp_path):
+    sweep = [overrides(tmp_path, 0, "optimizer.lr=1e30", "trainer.log_every_n_steps=1")]
+    (one,), (other,) = pool.jobs_of(sweep), pool.jobs_of(sweep)
+    second = pool.Pool(SLOTS[:1], tmp_path / "sweeps")  # begun before the first one failed
+    for runner, job in ((pool.Pool(SLOTS[:1], tmp_path / "sweeps"), one), (second, other)):
+        with pytest.raises(RunError, match=r"lower optimizer\.lr"):
+            runner.run([job])
+    assert other.process is None and other.state == "failed"
+    (third,) = pool.jobs_of(sweep)
+    with pytest.raises(RunError):
+        pool.Pool(SLOTS[:1], tmp_path / "sweeps").run([third])
+    assert third.process is not None  # asked again, it is tried again
+
+
 def test_a_job_takes_the_devices_that_its_trainer_asks_for(tmp_path):
     found = [
         pool.jobs_of([overrides(tmp_path, 0, f"trainer.devices={wanted}")])[0].needs
@@ -143,10 +174,17 @@ def test_devices(monkeypatch):
     gpus = find_devices()
     assert [device.gpu for device in gpus] == ["2", "5"]
     assert environment(gpus)["CUDA_VISIBLE_DEVICES"] == "2,5"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-8a, MIG-1b,GPU-8a,-1")
+    assert [device.gpu for device in find_devices()] == ["GPU-8a", "MIG-1b"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "NoDevFiles")  # as some queues say on nodes without any
+    assert {device.gpu for device in find_devices()} == {None}
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
     slots = find_devices("cpu", 3)
     assert [device.threads for device in slots] == [2, 2, 2]
     assert environment(slots[:1]) == {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert environment(slots[:1])["OMP_NUM_THREADS"] == "1"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with pytest.raises(ConfigError, match="devices=cpu"):
         find_devices("gpu")

@@ -35,7 +35,7 @@ def test_hydras_words_become_optunas():
     assert space["d"] == FloatDistribution(0, 1) and space["e"] == FloatDistribution(1e-4, 1e-2, log=True)
     assert space["f"] == IntDistribution(8, 64)
     assert parse(["b=x,y", "c=1,2", "b=x"])[0] == ["b=x"]  # the later counts
-    assert words({"lr": 0.00123456, "name": "adam", "blocks": 3}) == ["lr=0.001235", "name=adam", "blocks=3"]
+    assert words({"lr": 0.00123456, "name": "adam", "blocks": 3}) == ["lr=0.00123456", "name=adam", "blocks=3"]
     with pytest.raises(ConfigError, match="Nothing is searched"):
         parse(["a=1"])
     with pytest.raises(ConfigError, match="is no range"):
@@ -87,6 +87,18 @@ def test_a_hopeless_trial_is_pruned_and_can_be_finished(outputs, tmp_path, cli):
     assert list(study.trials[number].intermediate_values) == [1]
     code, _, err = cli(*run)
     assert code == 0 and "Resuming from step 2" in err, err
+
+
+def test_a_dry_run_asks_for_no_trial(cli, outputs, tmp_path):
+    pytest.importorskip("optuna")
+    dry = ["hydra/launcher=pool", "hydra.launcher.dry_run=true"]
+    code, _, err = cli(*SEARCH, *dry, "hydra.sweeper.trials=2", outputs)
+    assert code == 0 and "would run 2 more trials of" in err, err
+    assert not (tmp_path / "outputs" / "runs").exists()
+    code, _, err = cli(*SEARCH, "optimizer.lr=-1,-2", "hydra.sweeper.study=bad", "hydra.sweeper.trials=1", outputs)
+    assert code == 2 and "No trial of" in err
+    code, _, err = cli(*SEARCH, "optimizer.lr=-1,-2", "hydra.sweeper.study=bad", "hydra.sweeper.trials=1", outputs)
+    assert code == 2 and "another study" in err and "Traceback" not in err  # and not in silence
 
 
 def test_a_failing_trial_does_not_end_a_search(outputs, tmp_path, cli):

@@ -12,6 +12,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from conftest import ROOT, TINY, TINY_RDN, TINY_STAGE
+from test_pool import running
 
 from lenssr.config import compose
 from lenssr.errors import ConfigError, Interrupted, RunError
@@ -235,6 +236,24 @@ def test_two_devices_share_a_batch(tmp_path):
     one, two = (weights(folder) for folder in folders)
     for key in one:
         assert torch.allclose(one[key], two[key], atol=2e-5), key
+
+
+def test_two_devices_stop_together_though_one_alone_is_told(tmp_path):
+    """A scheduler may tell the first process only; saving waits for both, so both must stop at one step."""
+    command = [sys.executable, "train.py", "model=rdn", *TINY, *TINY_RDN, "trainer.devices=2", "trainer.strategy=ddp"]
+    command += ["trainer.max_steps=20000", "trainer.validations=1", f"paths.outputs={tmp_path}"]
+    first = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    try:
+        for line in first.stderr:
+            if "steps take about" in line:
+                break
+        first.send_signal(signal.SIGTERM)
+        _, err = first.communicate(timeout=60)
+    finally:
+        first.kill()
+    assert first.returncode == 130 and "Stopped at step" in err, err
+    assert not running(str(tmp_path))
+    assert next((tmp_path / "runs").glob("rdn-*/checkpoints/last.ckpt"))
 
 
 def test_a_loss_that_is_no_number_stops_the_run(tiny):

@@ -17,14 +17,23 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class GracefulStop(pl.Callback):
-    """On Ctrl-C or SIGTERM: finish the step, save ``last.ckpt``, stop. A second signal stops at once."""
+    """On Ctrl-C or SIGTERM: finish the step, save ``last.ckpt``, stop. A second signal stops at once.
+
+    The processes of a run on several devices stop at the same step, whichever of them heard the signal: saving, as
+    everything that they do together, waits for all.
+    """
 
     def __init__(self) -> None:
         self._asked: str | None = None
         self._before: dict[int, Any] = {}
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take over the signals."""
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take over the signals.
+
+        Lightning would register a handler of its own from here to the training's start, which sends to the other
+        processes in the middle of whatever they are exchanging, and leaves all of them waiting for each other.
+        """
+        trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._handle) for number in _SIGNALS}
 
@@ -41,10 +50,14 @@ class GracefulStop(pl.Callback):
         Raises:
             Interrupted: it came.
         """
-        if not self._asked or trainer.global_step % int(trainer.val_check_interval) == 0:
+        if not self._agreed(trainer) or trainer.global_step % int(trainer.val_check_interval) == 0:
             return  # a step that is validated is saved after that: a resumed run would not validate it again
         trainer.save_checkpoint(f"{trainer.default_root_dir}/checkpoints/last.ckpt")
         self.stop_if_asked(trainer)
+
+    def _agreed(self, trainer: pl.Trainer) -> bool:
+        """Whether any process of this run was asked to stop."""
+        return bool(trainer.strategy.reduce_boolean_decision(bool(self._asked), all=False))
 
     def stop_if_asked(self, trainer: pl.Trainer) -> None:
         """Stop if a signal came; what was reached must be saved already.
@@ -52,7 +65,7 @@ class GracefulStop(pl.Callback):
         Raises:
             Interrupted: it came.
         """
-        if self._asked:
+        if self._agreed(trainer):
             step = trainer.global_step
             self._restore()
             raise Interrupted(f"Stopped at step {step} of {trainer.max_steps}; repeat the command to go on from there.")

@@ -55,7 +55,8 @@ def _gpus() -> list[str]:
     """Return the GPUs' names for CUDA_VISIBLE_DEVICES; asking torch would take seconds and hold a context."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
-        return [gpu for gpu in visible.split(",") if gpu.strip() and gpu != "-1"]
+        named = dict.fromkeys(gpu.strip() for gpu in visible.split(","))
+        return [gpu for gpu in named if gpu not in ("", "-1", "NoDevFiles")]
     if not shutil.which("nvidia-smi"):
         return []
     asked = subprocess.run(
@@ -65,7 +66,8 @@ def _gpus() -> list[str]:
 
 
 def environment(devices: list[Device]) -> dict[str, str]:
-    """Return the variables that keep a job on its devices."""
+    """Return the variables that keep a job on its devices, and to no more threads than were asked for here."""
     gpus = ",".join(device.gpu for device in devices if device.gpu is not None)
-    threads = str(devices[0].threads)
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    threads = str(min(devices[0].threads, int(asked)) if asked.isdecimal() and int(asked) else devices[0].threads)
     return {"CUDA_VISIBLE_DEVICES": gpus, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}

@@ -16,7 +16,18 @@ from lenssr.evaluate import Evaluation
 from lenssr.runs import Run
 from lenssr.stages import identify
 
-__all__ = ["Job", "die_with_parent", "evaluations_of", "jobs_of", "last_lines", "objective", "outcome", "returned"]
+__all__ = [
+    "Job",
+    "asked",
+    "die_with_parent",
+    "distinct",
+    "evaluations_of",
+    "jobs_of",
+    "last_lines",
+    "objective",
+    "outcome",
+    "returned",
+]
 
 _LAST_LINES = 5
 
@@ -51,7 +62,10 @@ class Job:
         """Of the Python interpreter, which do it."""
         if isinstance(self.run, Evaluation):
             return ["-m", "lenssr.evaluate", str(self.run.run), *self.overrides]
-        return ["-m", "lenssr.train", *self.overrides]
+        devices = self.run.config["trainer"]["devices"]
+        # where a launcher gives a job its devices, they are numbered anew
+        numbered = [f"trainer.devices={len(devices)}"] if isinstance(devices, list) else []
+        return ["-m", "lenssr.train", *self.overrides, *numbered]
 
     @property
     def title(self) -> str:
@@ -60,14 +74,26 @@ class Job:
         return f"{self.run.run.name}-{name}" if isinstance(self.run, Evaluation) else name
 
 
-def jobs_of(job_overrides: Sequence[Sequence[str]]) -> list[Job]:
-    """Return the jobs of a sweep; two with one identity are one job."""
-    jobs: dict[str, Job] = {}
+def asked(job_overrides: Sequence[Sequence[str]]) -> list[Job]:
+    """Return the job of each configuration of a sweep; two that have one folder are the same job."""
+    jobs: dict[Path, Job] = {}
+    found = []
     for overrides in job_overrides:
         config = plain(compose(list(overrides)))
         run = Run(config, identify(config))
-        jobs.setdefault(run.hash, Job(list(overrides), run, _needs(config["trainer"]["devices"])))
-    return list(jobs.values())
+        job = Job(list(overrides), run, _needs(config["trainer"]["devices"]))
+        found.append(jobs.setdefault(run.folder.resolve(), job))
+    return found
+
+
+def distinct(jobs: Sequence[Job]) -> list[Job]:
+    """Return each job once."""
+    return list({id(job): job for job in jobs}.values())
+
+
+def jobs_of(job_overrides: Sequence[Sequence[str]]) -> list[Job]:
+    """Return the jobs of a sweep, each once."""
+    return distinct(asked(job_overrides))
 
 
 def evaluations_of(asked: Sequence[tuple[Path, Sequence[str]]]) -> list[Job]:
@@ -93,7 +119,7 @@ def objective(job: Job) -> float | None:
 
 
 def returned(jobs: Sequence[Job]) -> list[Any]:
-    """Return what a launcher gives Hydra for its jobs: a JobReturn each, with the objective."""
+    """Return what a launcher gives Hydra: a JobReturn for each configuration that was asked, with the objective."""
     from hydra.core.utils import JobReturn, JobStatus
 
     returns = []

@@ -26,6 +26,7 @@ from lenssr.launchers.jobs import Job, die_with_parent, last_lines, outcome
 from lenssr.locks import claim, is_locked
 from lenssr.progress import duration, say, track
 from lenssr.results.summary import show_runs
+from lenssr.runs import Run
 
 __all__ = ["Pool", "PoolJob", "find_devices", "jobs_of", "plan"]
 
@@ -97,6 +98,7 @@ class Pool:
     def __init__(self, devices: Sequence[Device], consoles: Path) -> None:
         self.free, self.size, self.consoles = list(devices), len(devices), consoles
         self.jobs: list[PoolJob] = []
+        self._begun = time.time()
         self._asked: int | None = None
         self._advance: Callable[..., None] = lambda n=1, note=None: None
 
@@ -149,6 +151,10 @@ class Pool:
         if job.run.result():
             self._end(job, "found")
             return
+        if self._failed_elsewhere(job):
+            job.console = self.consoles / f"{job.title}.log"
+            self._end(job, "failed")
+            return
         job.devices, self.free = self.free[:needs], self.free[needs:]
         job.console = self.consoles / f"{job.title}.log"
         with job.console.open("wb") as console:
@@ -165,6 +171,12 @@ class Pool:
         if self._asked:  # by a signal that came while it started
             self._signal(job, self._asked)
 
+    def _failed_elsewhere(self, job: PoolJob) -> bool:
+        """Whether another process failed at it since this pool began; it would fail here too."""
+        if not isinstance(job.run, Run) or job.run.status().get("state") != "failed":
+            return False
+        return job.run.file("status.json").stat().st_mtime > self._begun
+
     def _would_wait(self, job: PoolJob) -> bool:
         """Whether a running job is, or is making, what this one needs first: its device serves others meanwhile."""
         made = {run for other in self._in("running") for run in (other.run.hash, *_to_be_made(other))}
@@ -178,6 +190,8 @@ class Pool:
         assert job.process is not None
         if job.process.poll() is None:
             return
+        if job.process.returncode:  # what it started for its other devices must not outlive it
+            self._signal(job, signal.SIGKILL)
         job.seconds = time.monotonic() - job.started
         self.free += job.devices
         if self._asked and job.process.returncode:
@@ -244,7 +258,9 @@ def _to_be_made(job: Job) -> set[str]:
 
 
 def _how(job: PoolJob) -> str:
-    code = job.process.returncode if job.process else 0
+    if job.process is None:
+        return "tried by another process meanwhile"
+    code = job.process.returncode
     return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 

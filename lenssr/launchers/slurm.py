@@ -27,6 +27,7 @@ __all__ = ["Queue", "Resources", "Work", "plan"]
 
 _POLL = 2.0  # seconds
 _GRACE = 120.0  # seconds that a job which SLURM stops waits for its end, lest it be taken for a failure
+_PATIENCE = 20.0  # seconds that a job's result may take to be seen here, over a shared file system, after its end
 _TOLD = 130  # exit code of a run that was told to stop, and saved what it reached
 
 
@@ -196,6 +197,7 @@ class Queue:
         with track("jobs", len(jobs), "jobs", estimate=False) as advance:
             for _ in (job for job in jobs if job.state == "found"):
                 advance()
+            ended: dict[str, float] = {}
             while left := [job for job in jobs if job.state == "waiting"]:
                 states = _states([self.numbers[job.title] for job in left])
                 for job in left:
@@ -203,6 +205,10 @@ class Queue:
                     if state is not None and not job.run.result():
                         continue
                     job.state = outcome(job)
+                    begun = ended.setdefault(job.title, time.monotonic())
+                    if job.state == "failed" and time.monotonic() - begun < _PATIENCE:
+                        job.state = "waiting"
+                        continue
                     if job.state == "failed":
                         say(f"failed: {job.title} (SLURM job {self.numbers[job.title]}); the others go on")
                     advance(1, _counts(states))

@@ -141,9 +141,9 @@ def to_markdown(costs: Sequence[Cost], name: str, overrides: Sequence[str] = ())
     lines = [f"## {title}", "", "| | s / step | steps | s / image | images | hours |", "|---|---:|---:|---:|---:|---:|"]
     for cost in costs:
         cells = (f"{cost.step:.3f}", f"{cost.steps:,}", f"{cost.image:.4f}", f"{cost.images:,}")
-        lines.append(f"| {cost.label} | {' | '.join(cells)} | {cost.seconds / 3600:.2g} |")
+        lines.append(f"| {cost.label} | {' | '.join(cells)} | {_two_digits(cost.seconds / 3600)} |")
     total = sum(cost.seconds for cost in costs) / 3600
-    lines += [f"| all | | | | | {total:.2g} |", ""]
+    lines += [f"| all | | | | | {_two_digits(total)} |", ""]
     lines.append(
         f"One seed each, on {machine()}. Measured: seconds a step and an image, least of {_REPEATS} after one to warm "
         "up; the rest is multiplied. Simulating and scoring are not in it."
@@ -153,3 +153,7 @@ def to_markdown(costs: Sequence[Cost], name: str, overrides: Sequence[str] = ())
     if rest:
         lines += ["", f"Left out, for they need other runs first: {'; '.join(rest)}."]
     return "\n".join(lines) + "\n"
+
+
+def _two_digits(value: float) -> str:
+    return f"{float(f'{value:.2g}'):,g}"

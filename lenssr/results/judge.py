@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +13,8 @@ from lenssr.results.tables import Cell, Column, Row, Table
 
 __all__ = ["judge"]
 
-_COMPARED = ["score", "row", "verdict", *(field.name for field in fields(Comparison))]
+# scores are turned so that more is better, hence "improvement"
+_COMPARED = ["score", "row", "verdict", "improvement", "low", "high", "p", "p_holm", "spread"]
 
 
 def judge(table: Table, gap: dict[str, str] | None, order: list[str]) -> None:
@@ -33,11 +33,12 @@ def judge(table: Table, gap: dict[str, str] | None, order: list[str]) -> None:
         if len(scores) < 2:
             continue
         if table.baseline in scores:
-            for label, (comparison, word) in _against(scores, table.baseline).items():
+            for label, (comparison, p, word) in _against(scores, table.baseline).items():
                 cell = table.row(label).cells[column.key]
                 assert cell is not None
                 cell.against_baseline = word
-                records.append({"score": column.key, "row": label, "verdict": word, **vars(comparison)})
+                found = {**vars(comparison), "improvement": comparison.difference, "p_holm": p}
+                records.append({"score": column.key, "row": label, "verdict": word, **found})
         _mark_best(table, column, scores)
     table.comparisons = pd.DataFrame(records, columns=_COMPARED)
     if gap:
@@ -57,6 +58,8 @@ def _per_image(row: Row, column: Column) -> np.ndarray | None:
     if not frames or any(name not in frame for frame in frames):
         return None
     values = np.stack([frame.sort_values("index")[name].to_numpy(float) for frame in frames]) * column.factor
+    if not np.isfinite(values).all():
+        return None  # a score that an image has not, as the ring of a black one, ranks nobody
     if column.best == "high":
         return values
     if column.best == "low":
@@ -65,18 +68,18 @@ def _per_image(row: Row, column: Column) -> np.ndarray | None:
     return -np.abs(values - float(column.best))
 
 
-def _against(scores: dict[str, np.ndarray], one: str) -> dict[str, tuple[Comparison, str]]:
-    """Compare every other row with one; the p-values are adjusted for all of them together."""
+def _against(scores: dict[str, np.ndarray], one: str) -> dict[str, tuple[Comparison, float, str]]:
+    """Compare every other row with one; return also the p-values adjusted for all of them together, and verdicts."""
     others = [label for label in scores if label != one]
     comparisons = [compare(scores[label], scores[one]) for label in others]
     adjusted = holm([c.p for c in comparisons])
     words = [verdict(c, p, higher_is_better=True) for c, p in zip(comparisons, adjusted, strict=True)]
-    return dict(zip(others, zip(comparisons, words, strict=True), strict=True))
+    return dict(zip(others, zip(comparisons, map(float, adjusted), words, strict=True), strict=True))
 
 
 def _mark_best(table: Table, column: Column, scores: dict[str, np.ndarray]) -> None:
     best = max(scores, key=lambda label: scores[label].mean())
-    ties = [label for label, (_, word) in _against(scores, best).items() if word != "worse"]
+    ties = [label for label, (_, _, word) in _against(scores, best).items() if word != "worse"]
     for label in [best, *ties]:
         cell = table.row(label).cells[column.key]
         assert cell is not None
@@ -115,4 +118,5 @@ def _shown(comparison: Comparison, column: Column) -> dict[str, Any]:
     """Return a difference of the score itself, whichever way is better."""
     sign = -1.0 if column.best == "low" else 1.0
     ends = sorted((sign * comparison.low, sign * comparison.high))
-    return {"score": column.label, "difference": sign * comparison.difference, "low": ends[0], "high": ends[1]}
+    told = {"score": column.label, "difference": sign * comparison.difference, "low": ends[0], "high": ends[1]}
+    return {**told, "spread": comparison.spread}

@@ -69,13 +69,13 @@ def notes(table: Table) -> list[str]:
     images = next((row.results[0].metrics["images"] for row in table.rows if row.results), 0)
     found = [f"{table.caption} {images} test images, {seeds} seed{'s' * (seeds != 1)}; {LEGEND}"]
     if any(column.key == "gap" for column in table.columns):
-        found.append("Gap: with its 95 % interval, by bootstrap over test images and seeds.")
+        found.append("Gap: with its 95 % interval over test images and seeds (Student's t).")
     for pair in table.order:
         word = {"better": "is better than", "worse": "is worse than", "tie": "cannot be told from"}[pair["verdict"]]
         interval = f"{pair['low']:+.4f} to {pair['high']:+.4f}"
         found.append(
             f"{pair['one']} {word} {pair['other']}: difference of {pair['score']} {pair['difference']:+.4f} "
-            f"(95 %: {interval}), p = {pair['p']:.2g}."
+            f"(95 % over the images: {interval}), p = {pair['p']:.2g}; the seeds' spread is {pair['spread']:.4f}."
         )
     return found
 

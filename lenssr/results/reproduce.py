@@ -45,7 +45,7 @@ def _line(row: Row, column: Column, cell: Cell) -> str:
     images = column.factor * scored["std"] / max(1, row.results[0].metrics["images"]) ** 0.5
     chance = 2 * (2 * ((cell.std or 0.0) ** 2 + images**2)) ** 0.5
     if abs(difference) <= chance:
-        verdict = f"agrees: within ±{chance:.{column.decimals}f}, twice what seeds and test images may do to two runs"
+        verdict = f"not to be told apart: within ±{chance:.{column.decimals}f}, twice what seeds and test images may do"
     else:
         verdict = f"differs by {difference:+.{column.decimals}f}"
     if row.random and cell.std is None:

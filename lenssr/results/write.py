@@ -73,6 +73,10 @@ def write(
 ) -> list[str]:
     """Write each table as ``.md``, ``.tex`` and ``.html``, its comparisons as ``.csv``, where it is from, its pictures.
 
+    The ``.csv`` has for each row and score the improvement over the baseline (more is better, whichever way the score
+    itself is: of a number that should be x, it is that of -|number - x|) with its 95 % interval over the images, the
+    p-value and that after Holm's correction, and the seeds' spread.
+
     Args:
         tables: of :func:`collect`.
         folder: where to.

@@ -77,19 +77,32 @@ class Search:
             },
         )
 
-    def run(self, batch: int) -> None:
+    def run(self, batch: int, dry: bool = False) -> None:
         """Run trials, so many at once, until the study has all that are wanted; then leave what was found.
+
+        Args:
+            batch: trials at once.
+            dry: only say what would be searched.
 
         Raises:
             RunError: not one trial came to an end.
             Interrupted: a signal came; the same command goes on.
         """
+        if dry:
+            left = max(0, self.settings.trials - len(self.study.get_trials(deepcopy=False)))
+            say(f"would run {left} more trials of {', '.join(self.space)}, {batch} at once, in {self.folder}")
+            return
         with locked(self._alive(self.worker), "waiting"):
             while trials := self._take(batch):
                 jobs = [self._job(trial) for trial in trials]
                 self._launch([job.overrides for job in jobs])
                 for trial, job in zip(trials, jobs, strict=True):
                     self._tell(trial, job)
+        if not any(trial.state.name == "COMPLETE" for trial in self.study.get_trials(deepcopy=False)):
+            raise RunError(
+                f"No trial of {self.folder} came to an end; what they printed says why. Mend that, and begin another "
+                "study with hydra.sweeper.study=<name>, or ask for more hydra.sweeper.trials."
+            )
         leave(self.study, self.folder)
 
     def _alive(self, worker: str) -> Path:
@@ -104,8 +117,11 @@ class Search:
             taken: list[Trial] = []
             for frozen in known:
                 worker = frozen.user_attrs.get("worker")
-                running = frozen.state == TrialState.RUNNING and worker != self.worker
-                if running and worker and not is_locked(self._alive(worker)) and len(taken) < batch:
+                if frozen.state != TrialState.RUNNING or worker == self.worker or len(taken) == batch:
+                    continue
+                if set(frozen.params) != set(self.space):  # killed while it was being asked for
+                    self.study.tell(frozen.number, state=TrialState.FAIL)
+                elif worker is None or not is_locked(self._alive(worker)):
                     say(f"trial {frozen.number} goes on: the process that ran it is gone")
                     taken.append(Trial(self.study, frozen._trial_id))
             new = min(batch - len(taken), self.settings.trials - len(known))
@@ -150,8 +166,6 @@ class Search:
         done = [t for t in self.study.get_trials(deepcopy=False) if t.state == TrialState.COMPLETE]
         told = "failed" if value is None and state != "pruned" else state if value is None else f"{value:.5g}"
         say(f"trial {trial.number}: {told}" + (f"; best so far {self.study.best_value:.5g}" if done else ""))
-        if not done and trial.number + 1 >= self.settings.trials:
-            raise RunError(f"No trial of {self.folder} came to an end; what they printed says why.")
 
 
 def _first(distribution: Any) -> Any:

@@ -60,5 +60,5 @@ def _distribution(override: Override) -> BaseDistribution:
 
 
 def words(params: Mapping[str, Any]) -> list[str]:
-    """Return a trial's values as overrides; four digits are enough to tell two trials apart, and can be read."""
-    return [f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in params.items()]
+    """Return a trial's values as overrides; six digits tell two trials apart, and can be read."""
+    return [f"{key}={value:.6g}" if isinstance(value, float) else f"{key}={value}" for key, value in params.items()]

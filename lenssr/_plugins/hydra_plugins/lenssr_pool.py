@@ -39,8 +39,8 @@ class PoolLauncher(Launcher):
             RunError: some jobs failed; the others are done.
         """
         from lenssr.launchers.choose import Launcher as Chosen
-        from lenssr.launchers.jobs import jobs_of, returned
+        from lenssr.launchers.jobs import asked, distinct, returned
 
-        jobs = jobs_of(job_overrides)
-        Chosen("pool", {"devices": self.devices, "slots": self.slots, "dry_run": self.dry_run})(jobs)
+        jobs = asked(job_overrides)
+        Chosen("pool", {"devices": self.devices, "slots": self.slots, "dry_run": self.dry_run})(distinct(jobs))
         return returned(jobs)

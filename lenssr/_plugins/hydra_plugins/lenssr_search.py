@@ -50,5 +50,5 @@ class SearchSweeper(Sweeper):
         overrides = [f"{key}={value}" for key, value in self.params.items()] + arguments
         devices = getattr(runner, "capacity", lambda: 1)
         Search(Settings(**self.settings), overrides, launch).run(
-            devices() if self.parallel == "auto" else int(self.parallel)
+            devices() if self.parallel == "auto" else int(self.parallel), getattr(runner, "dry_run", False)
         )

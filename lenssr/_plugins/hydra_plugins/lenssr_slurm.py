@@ -37,9 +37,9 @@ class SlurmLauncher(Launcher):
         """
         from lenssr.config import plain
         from lenssr.launchers.choose import Launcher as Chosen
-        from lenssr.launchers.jobs import jobs_of, returned
+        from lenssr.launchers.jobs import asked, distinct, returned
 
-        jobs = jobs_of(job_overrides)
+        jobs = asked(job_overrides)
         resources = {key: plain(value) for key, value in self.resources.items()}
-        Chosen("slurm", {**resources, "dry_run": self.dry_run})(jobs)
+        Chosen("slurm", {**resources, "dry_run": self.dry_run})(distinct(jobs))
         return returned(jobs)
