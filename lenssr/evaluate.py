@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +13,9 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from lenssr.commands import command
 from lenssr.config import CONFIGS, compose, identity, plain, select
-from lenssr.errors import ConfigError, LensSRError, RunError, did_you_mean
+from lenssr.errors import ConfigError, RunError, did_you_mean
 from lenssr.files import disk_errors, read_json, write_json, write_text
 from lenssr.imports import heavy_imports
 from lenssr.locks import locked
@@ -195,15 +195,15 @@ def main() -> None:
     parser.add_argument("--split", default="test", choices=["train", "validation", "test"])
     arguments = parser.parse_intermixed_args()
     begun = time.monotonic()
-    try:
+
+    def work() -> None:
         result = evaluate(arguments.run, arguments.overrides, arguments.split)
         from lenssr.results.summary import show
 
         shown = OmegaConf.create(read_config(result.folder))
         show(result, shown, duration(time.monotonic() - begun))
-    except LensSRError as error:
-        say(f"error: {error}")
-        sys.exit(error.exit_code)
+
+    command(work)
 
 
 if __name__ == "__main__":

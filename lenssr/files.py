@@ -35,15 +35,18 @@ def disk_errors(path: Path) -> Iterator[None]:
                 "paths.outputs=<folder>, and repeat the command; it goes on where it stopped."
             ) from error
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
-            raise RunError(f"{path} cannot be written; choose another place with paths.outputs=<folder>.") from error
+            raise RunError(
+                f"{path} cannot be written; choose another place (paths.outputs=<folder>, or a command's -o or --to)."
+            ) from error
         raise
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Give a temporary name beside ``path``; rename it when the block ends without an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.stem}{_PARTIAL}{os.getpid()}{path.suffix}")
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with disk_errors(path):
             yield temporary

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lenssr.errors import ConfigError
 from lenssr.runs import Run
 
 if TYPE_CHECKING:
@@ -24,9 +25,14 @@ def wandb(run: Run, mode: str, project: str, entity: str | None, group: str | No
         project: of W&B.
         entity: user or team; None for the default one.
         group: runs shown together; None for the sweep, which bears its table's name, or the search.
+
+    Raises:
+        ConfigError: there is no such mode.
     """
     from pytorch_lightning.loggers import WandbLogger
 
+    if mode not in ("offline", "online", "disabled"):
+        raise ConfigError(f"logger.mode={mode} is none of offline, online, disabled.")
     folder = run.folder / "logs"
     folder.mkdir(parents=True, exist_ok=True)  # else wandb falls back to the system's temporary folder
     config, ignored = run.config, run.config["task"]["ignores"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 import traceback
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
+from lenssr.commands import guarded, report
 from lenssr.config import CONFIGS, plain
 from lenssr.errors import ConfigError, Interrupted, LensSRError, Pruned, RunError
 from lenssr.files import disk_errors, read_json
@@ -182,7 +184,7 @@ class _Jobs:
         last = self.failures[-1][1]
         if not self.sweep:
             raise last
-        texts = [f"  {' '.join(overrides)}\n    {failure}" for overrides, failure in self.failures]
+        texts = [f"  {shlex.join(['python', 'train.py', *o])}\n    {failure}" for o, failure in self.failures]
         count = f"{len(self.failures)} of {len(self.runs)} runs failed; the same command tries them again."
         raise RunError("\n".join([count, *texts])) from last
 
@@ -197,43 +199,43 @@ def _expanded(arguments: list[str]) -> list[str]:
     """Put the overrides that a YAML file holds, as a search leaves it, in the place of its path."""
     if not any(argument.endswith((".yaml", ".yml")) and "=" not in argument for argument in arguments):
         return arguments
-    from omegaconf import OmegaConf
-
     found: list[str] = []
     for argument in arguments:
         if "=" in argument or not argument.endswith((".yaml", ".yml")):
             found.append(argument)
             continue
-        held = plain(OmegaConf.load(argument)) if Path(argument).is_file() else {}
+        held = _read(Path(argument))
         if not isinstance(held, dict) or not isinstance(held.get("overrides"), list):
-            sys.exit(_report(f"{argument} is not a file with a list of overrides.", ConfigError.exit_code, False))
+            sys.exit(report(f"{argument} is not a file with a list of overrides.", ConfigError.exit_code, False))
         found += map(str, held["overrides"])
     return found
+
+
+def _read(path: Path) -> Any:
+    """Return what a YAML file holds; None where there is none that can be read."""
+    from omegaconf import OmegaConf
+    from yaml import YAMLError
+
+    try:
+        return plain(OmegaConf.load(path))
+    except (OSError, YAMLError):
+        return None
 
 
 def _guarded(arguments: list[str]) -> int:
     # Hydra would otherwise print its own account of an error and leave
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-    wanted = "traceback=true" in arguments or "LENSSR_TRACEBACK" in os.environ
-    try:
-        _hydra_main(arguments)
-    except LensSRError as error:
-        return _report(str(error), error.exit_code, wanted)
-    except KeyboardInterrupt:
-        return _report("Interrupted; repeat the command to go on.", Interrupted.exit_code, wanted)
-    except SystemExit as error:
-        return error.code if isinstance(error.code, int) else int(error.code is not None)
-    except Exception as error:  # a fault of the program: say so, and how to see more
-        text = f"Unexpected {type(error).__name__}: {error}\nAdd traceback=true to see where, and please report it."
-        return _report(text, 1, wanted)
-    return 0
+    code = guarded(lambda: _hydra_main(arguments), "traceback=true" in arguments)
+    # a process of a run on several devices that ends in error has Lightning kill the first one, which may be saving yet
+    return 0 if code == Interrupted.exit_code and _follows() else code
 
 
-def _report(text: str, code: int, wanted: bool) -> int:
-    if wanted:
-        traceback.print_exc()
-    say(text if code == Interrupted.exit_code else f"error: {text}")
-    return code
+def _needs_sweep(arguments: list[str]) -> str | None:
+    """Return what is wrong where a launcher or a search is named, but no sweep: one run would begin, here."""
+    if {"-m", "--multirun"} & set(arguments):
+        return None
+    named = [a for a in arguments if a.lstrip("+").startswith(("hydra/launcher=", "hydra.launcher.", "hydra.sweeper."))]
+    return f"'{named[0]}' is for a sweep or a search: add -m." if named else None
 
 
 def _hydra_main(arguments: list[str]) -> None:
@@ -244,7 +246,7 @@ def _hydra_main(arguments: list[str]) -> None:
     from lenssr.overrides import check, explain
 
     overrides = [a for a in arguments if "=" in a or a[:1] in "~+"]
-    problem = check(overrides)
+    problem = check(overrides) or _needs_sweep(arguments)
     if problem:
         raise ConfigError(problem)
     jobs = _Jobs()

@@ -1,5 +1,6 @@
 """The pool: every job done once, failures isolated, nothing left running."""
 
+import json
 import os
 import signal
 import subprocess
@@ -79,8 +80,6 @@ def test_two_pools_share_a_sweep(tmp_path):
     processes = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in both]
     errors = [process.communicate(timeout=200)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], errors
-    import json
-
     for job in both[0]:
         provenance = json.loads(job.run.file("provenance.json").read_text())
         assert len(provenance["attempts"]) == 1, job.title  # done once
@@ -110,20 +109,25 @@ def test_a_dry_run_says_what_would_run(tmp_path, cli):
     code, _, err = cli("-m", "hydra/launcher=pool", "hydra.launcher.dry_run=true", *overrides(tmp_path, 0), "seed=0,1")
     assert code == 0
     lines = [line for line in err.splitlines() if line.startswith("would run")]
-    assert "No total: 2 jobs are of models that no finished run has timed." in err
+    assert "No total: 2 jobs are unlike any finished run." in err
     assert len(lines) == 2 and "cost unknown" in lines[0] and "seed=1" in lines[1]
     assert not (tmp_path / "runs").exists()
 
 
 def test_a_dry_run_adds_up_what_is_known_alone(tmp_path, capfd):
-    timed, other = tmp_path / "runs" / "rdn-mse-model1-00000000", ["model=edsr", f"paths.outputs={tmp_path}"]
+    (like,), other = pool.jobs_of([overrides(tmp_path, 9)]), ["model=edsr", f"paths.outputs={tmp_path}"]
+    timed = like.run.folder
     timed.mkdir(parents=True)
+    (timed / "config.yaml").write_text(json.dumps(like.run.config))
     (timed / "provenance.json").write_text('{"attempts": [{"seconds": {"train": 100, "test": 20}}]}')
     pool.plan(pool.jobs_of([overrides(tmp_path, seed) for seed in range(3)]), SLOTS)
     assert "3 jobs would take about 3 min 0 s on 2 devices." in capfd.readouterr().err
+    longer = overrides(tmp_path, 0, "trainer.max_steps=4000")  # not what was timed
+    pool.plan(pool.jobs_of([overrides(tmp_path, 0), longer]), SLOTS)
+    assert "1 jobs are unlike any finished run" in capfd.readouterr().err
     pool.plan(pool.jobs_of([overrides(tmp_path, 0), other]), SLOTS)
     found = capfd.readouterr().err
-    assert "No total: 1 jobs are of models that no finished run has timed; the 1 others take about 1 min 0 s" in found
+    assert "No total: 1 jobs are unlike any finished run; the 1 others take about 1 min 0 s" in found
 
 
 def test_jobs_of_one_identity_are_one_job(tmp_path):

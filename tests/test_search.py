@@ -61,7 +61,7 @@ def test_a_search_leaves_what_runs(cli, outputs, tmp_path):
     assert [trial["number"] for trial in trials(tmp_path / "outputs")] == list("0123")
 
     code, _, err = cli(*SEARCH, "model.blocks=3", outputs)
-    assert code == 2 and "another fixed" in err and "hydra.sweeper.study=<name>" in err
+    assert code == 2 and "other settings (fixed: " in err and "hydra.sweeper.study=<name>" in err
     code, _, err = cli(*SEARCH, "hydra.sweeper.pruner=mean", outputs)
     assert code == 2 and "median, hyperband, none" in err
     code, _, err = cli("nowhere.yaml")

@@ -84,6 +84,8 @@ def read(path: str | Path) -> list[Image]:
     # the readers' libraries raise of every kind on damaged files, and what is damaged is named
     except (Exception, SystemExit) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if "allow_pickle" in reason or "ignore_missing_simple" in reason:  # advice for programmers
+            reason = "it holds no array of numbers" if reader is _npy else "it is no FITS file"
         raise DataError(f"{path} cannot be read: {reason}") from error
     if not images:
         raise DataError(f"{path} holds no image of two dimensions.")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lenssr.errors import ConfigError, DataError, LensSRError
+from lenssr.commands import command
+from lenssr.errors import ConfigError, DataError
 from lenssr.files import disk_errors, write_json
 from lenssr.imports import heavy_imports
 from lenssr.progress import say
@@ -32,11 +32,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, help="from the posterior of a diffusion model [as the run was tested]")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     arguments = parser.parse_args()
-    try:
-        _run(arguments)
-    except LensSRError as error:
-        say(f"error: {error}")
-        sys.exit(error.exit_code)
+    command(lambda: _run(arguments))
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -44,6 +40,11 @@ def _run(arguments: argparse.Namespace) -> None:
         from lenssr.inference.product import write_fits
         from lenssr.inference.upscale import summary, upscale
 
+    picture = arguments.picture
+    if picture and picture.suffix.lower() != ".png":
+        raise ConfigError(f"--picture {picture} is no .png; the picture is a PNG.")
+    if arguments.to.suffix and arguments.to.suffix.lower() != ".fits" and not arguments.to.is_dir():
+        raise ConfigError(f"-o {arguments.to} is neither a .fits file nor a folder.")
     images, unreadable = _readable(arguments.images)
     products = upscale(arguments.run, images, arguments.device, arguments.draws)
     single = arguments.to.suffix.lower() == ".fits"

@@ -27,6 +27,7 @@ from lenssr.locks import claim, is_locked
 from lenssr.progress import duration, say, track
 from lenssr.results.summary import show_runs
 from lenssr.runs import Run
+from lenssr.stages import read_config
 
 __all__ = ["Pool", "PoolJob", "find_devices", "jobs_of", "plan"]
 
@@ -55,15 +56,15 @@ def _pooled(jobs: Sequence[Job]) -> list[PoolJob]:
 
 
 def plan(jobs: Sequence[Job], devices: Sequence[Device]) -> None:
-    """Say, a line each, what would run, where, and what it may take, by finished runs of the same model."""
-    spent = _spent({job.run.folder.parent for job in jobs})
+    """Say, a line each, what would run, where, and what it may take, by finished runs that had as much to do."""
+    spent = _spent([job.run for job in jobs if isinstance(job.run, Run)])
     known: list[float] = []
     unknown = 0
     for job in jobs:
         if job.run.result():
             say(f"finished  {job.title}")
             continue
-        seconds = spent.get(job.run.config["model"]["name"])
+        seconds = spent.get(_work_of(job.run.config)) if isinstance(job.run, Run) else None
         known += [] if seconds is None else [seconds]
         unknown += seconds is None
         cost = "cost unknown" if seconds is None else f"about {duration(seconds)}"
@@ -71,19 +72,27 @@ def plan(jobs: Sequence[Job], devices: Sequence[Device]) -> None:
     where = f"on {len(devices)} devices"
     if unknown:
         rest = f"{len(known)} others take about {duration(sum(known) / len(devices))} {where}" if known else ""
-        say(f"No total: {unknown} jobs are of models that no finished run has timed{'; the ' + rest if rest else ''}.")
+        say(f"No total: {unknown} jobs are unlike any finished run{'; the ' + rest if rest else ''}.")
     else:
         say(f"{len(known)} jobs would take about {duration(sum(known) / len(devices))} {where}.")
 
 
-def _spent(folders: set[Path]) -> dict[str, float]:
-    """Return the mean seconds of finished runs by the first word of their names, the model."""
+def _work_of(config: dict[str, Any]) -> str:
+    """Return what decides how long a run takes."""
+    named = ("trainer.max_steps", "loader.batch_size", "loader.patch", "dataset.image_size", "dataset.source.splits")
+    return repr([config["model"], *(select(config, name) for name in named)])
+
+
+def _spent(runs: Sequence[Run]) -> dict[str, float]:
+    """Return the mean seconds of finished runs that had the same to do."""
     seconds: dict[str, list[float]] = {}
-    for path in (path for folder in folders for path in folder.glob("*/provenance.json")):
+    alike = {(run.folder.parent, f"{run.config['model']['name']}-*/provenance.json") for run in runs}
+    for path in (path for folder, pattern in alike for path in folder.glob(pattern)):
         attempts = (read_json(path) or {}).get("attempts", [])
         taken = sum(sum(attempt.get("seconds", {}).values()) for attempt in attempts)
         if taken:
-            seconds.setdefault(path.parent.name.split("-")[0], []).append(taken)
+            with suppress(RunError):  # a folder that is being made, or another's
+                seconds.setdefault(_work_of(read_config(path.parent)), []).append(taken)
     return {name: sum(values) / len(values) for name, values in seconds.items()}
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lenssr.errors import LensSRError
+from lenssr.commands import command
 from lenssr.files import write_text
 from lenssr.launchers.choose import choose
-from lenssr.progress import say
 from lenssr.results.tables import Cell, Column, Row, Table
-from lenssr.results.write import end_with, fill, write
+from lenssr.results.write import beside, end_with, fill, write
 
 __all__ = ["ORDER", "compared", "main"]
 
@@ -62,19 +60,20 @@ def main() -> None:
         "every table that answers one of the report's, and those of its open questions.",
     )
     parser.add_argument("words", nargs="*", help="tables, and overrides such as scale=report or hydra/launcher=slurm")
-    parser.add_argument("--to", type=Path, default=Path("outputs/tables"), help="folder of the files [%(default)s]")
+    parser.add_argument("--to", type=Path, help="folder of the files [outputs/tables, or tables in paths.outputs]")
     arguments = parser.parse_intermixed_args()  # tables and overrides may stand around the flags
+    command(lambda: _reproduce(arguments))
+
+
+def _reproduce(arguments: argparse.Namespace) -> None:
     chosen = [word for word in arguments.words if "=" not in word] or list(ORDER)
-    try:
-        launch, overrides = choose([word for word in arguments.words if "=" in word])
-        tables, failures = fill(chosen, overrides, launch)
-        if launch.dry:
-            return
-        write(tables, arguments.to, page=True, redraw=False)
-        text = compared(tables)
-    except LensSRError as error:
-        say(f"error: {error}")
-        sys.exit(error.exit_code)
-    write_text(arguments.to / "summary.md", text)
+    launch, overrides = choose([word for word in arguments.words if "=" in word])
+    tables, failures = fill(chosen, overrides, launch)
+    if launch.dry:
+        return
+    to = arguments.to or beside(overrides)
+    write(tables, to, page=True, redraw=False)
+    text = compared(tables)
+    write_text(to / "summary.md", text)
     print(text)
     end_with(failures)

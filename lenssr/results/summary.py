@@ -94,7 +94,7 @@ def show_runs(runs: Sequence[tuple[Sequence[str], RunResult | None]]) -> None:
     from rich.table import Table
 
     done = [(overrides, result) for overrides, result in runs if result]
-    common = set.intersection(*(set(overrides) for overrides, _ in done)) if done else set()
+    common = set.intersection(*(set(overrides) for overrides, _ in runs)) if len(runs) > 1 else set()
     kinds: dict[tuple[str, ...], list[tuple[str, RunResult]]] = {}
     for overrides, result in done:
         label = " ".join(word for word in overrides if word not in common)

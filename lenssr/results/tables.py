@@ -19,6 +19,7 @@ from omegaconf import OmegaConf
 from lenssr.config import CONFIGS, compose, plain
 from lenssr.errors import ConfigError, did_you_mean
 from lenssr.runs import Run, RunResult
+from lenssr.schema import validate
 from lenssr.stages import identify
 
 __all__ = ["Cell", "Column", "Gap", "Row", "Table", "available", "build", "configurations", "names"]
@@ -202,6 +203,7 @@ def _row(
     for seed in definition["seeds"]:
         chosen = (*overrides, *definition["overrides"], *entry["overrides"], f"seed={seed}")
         config = plain(compose(chosen))
+        validate(config)
         run = Run(config, identify(config))
         if run.hash in seen:  # nothing random in it: every seed is the same run
             continue

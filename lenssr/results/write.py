@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lenssr.errors import LensSRError, RunError
+from lenssr.commands import command
+from lenssr.errors import RunError
 from lenssr.files import read_json, write_json, write_text
 from lenssr.progress import say, track
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lenssr.launchers.choose import Launcher
     from lenssr.results.tables import Table
 
-__all__ = ["collect", "end_with", "fill", "main", "provenance", "write", "write_costs"]
+__all__ = ["beside", "collect", "end_with", "fill", "main", "provenance", "write", "write_costs"]
 
 
 def collect(chosen: Sequence[str] = (), overrides: Sequence[str] = ()) -> list[Table]:
@@ -181,34 +181,43 @@ def main() -> None:
     parser.add_argument("--html", action="store_true", help="also write one page with all of them, index.html")
     parser.add_argument("--wandb", choices=["offline", "online"], help="also log the tables to W&B")
     parser.add_argument("--cost", action="store_true", help="write what a seed of each table costs here, and no table")
-    parser.add_argument("--to", type=Path, default=Path("outputs/tables"), help="folder of the files [%(default)s]")
+    parser.add_argument("--to", type=Path, help="folder of the files [outputs/tables, or tables in paths.outputs]")
     arguments = parser.parse_intermixed_args()  # tables and overrides may stand around the flags
+    command(lambda: _write(arguments))
+
+
+def _write(arguments: argparse.Namespace) -> None:
     from lenssr.launchers.choose import choose
 
     chosen = [word for word in arguments.words if "=" not in word]
     failures: list[str] = []
-    try:
-        launch, overrides = choose([word for word in arguments.words if "=" in word])
-        if arguments.cost:
-            return write_costs(chosen, overrides, arguments.to)
-        if arguments.run:
-            tables, failures = fill(chosen, overrides, launch)
-            if launch.dry:
-                return
-        else:
-            tables = collect(chosen, overrides)
-        missing = write(tables, arguments.to, not arguments.no_figures, arguments.html, arguments.wandb)
-    except LensSRError as error:
-        say(f"error: {error}")
-        sys.exit(error.exit_code)
+    launch, overrides = choose([word for word in arguments.words if "=" in word])
+    to = arguments.to or beside(overrides)
+    if arguments.cost:
+        return write_costs(chosen, overrides, to)
+    if arguments.run:
+        tables, failures = fill(chosen, overrides, launch)
+        if launch.dry:
+            return
+    else:
+        tables = collect(chosen, overrides)
+    missing = write(tables, to, not arguments.no_figures, arguments.html, arguments.wandb)
     if missing:
         say("Missing runs are filled by:\n" + "\n".join(f"  {command}" for command in missing))
     end_with(failures)
 
 
+def beside(overrides: Sequence[str]) -> Path:
+    """Return the folder of the tables of the runs that overrides place: ``tables`` beside ``runs``."""
+    chosen = [word.split("=", 1)[1] for word in overrides if word.startswith("paths.outputs=")]
+    return Path(chosen[-1] if chosen else "outputs") / "tables"
+
+
 def end_with(failures: list[str]) -> None:
-    """Say what failed and leave with an exit code for it; do nothing where nothing did."""
-    for failure in failures:
-        say(f"error: {failure}")
+    """Say what failed, if anything did.
+
+    Raises:
+        RunError: something did.
+    """
     if failures:
-        sys.exit(RunError.exit_code)
+        raise RunError("\n".join(failures))

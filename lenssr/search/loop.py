@@ -56,6 +56,8 @@ class Search:
 
     def __init__(self, settings: Settings, overrides: Sequence[str], launch: Launch) -> None:
         quiet()
+        if not isinstance(settings.trials, int) or settings.trials < 1:
+            raise ConfigError(f"hydra.sweeper.trials={settings.trials} must be a number of at least 1.")
         self.settings, self.launch, self.worker = settings, launch, uuid.uuid4().hex[:8]
         self.fixed, self.space = parse(overrides)
         first = {key: _first(distribution) for key, distribution in self.space.items()}

@@ -56,10 +56,11 @@ def begin(folder: Path, settings: dict[str, Any]) -> Study:
     with study_lock(folder):
         earlier = read_json(folder / _SETTINGS)
         changed = [key for key in settings if earlier and earlier.get(key) != settings[key]]
-        if changed:
+        if earlier and changed:
+            was, now = earlier.get(changed[0]), settings[changed[0]]
             raise ConfigError(
-                f"The search in {folder} was begun with another {changed[0]}; give this one its own name, "
-                "hydra.sweeper.study=<name>, or move that folder away."
+                f"The search in {folder} was begun with other settings ({changed[0]}: {was}, now {now}); give this "
+                "one its own name, hydra.sweeper.study=<name>, or move that folder away."
             )
         write_json(folder / _SETTINGS, settings)
         return open_study(folder)

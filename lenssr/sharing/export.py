@@ -14,16 +14,15 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 from lenssr import __version__
+from lenssr.commands import command
 from lenssr.config import stage_nodes
-from lenssr.errors import LensSRError, RunError
+from lenssr.errors import RunError
 from lenssr.files import read_json, whole_folder, write_json, write_text
 from lenssr.locks import locked
-from lenssr.progress import say
 from lenssr.stages import EXPORTED, SHARED_WEIGHTS, load_run, read_config
 
 __all__ = ["export", "main"]
@@ -105,9 +104,5 @@ def main() -> None:
     parser.add_argument("-o", "--to", type=Path, help="folder to write [outputs/exported/<name of the run>]")
     parser.add_argument("--no-onnx", action="store_true", help="leave model.onnx out")
     arguments = parser.parse_args()
-    try:
-        to = arguments.to or Path("outputs/exported") / Path(arguments.run).resolve().name
-        print(export(arguments.run, to, not arguments.no_onnx))
-    except LensSRError as error:
-        say(f"error: {error}")
-        sys.exit(error.exit_code)
+    to = arguments.to or Path("outputs/exported") / Path(arguments.run).resolve().name
+    command(lambda: print(export(arguments.run, to, not arguments.no_onnx)))

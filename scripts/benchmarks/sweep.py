@@ -28,7 +28,7 @@ POOL = ("hydra/launcher=pool", "hydra.launcher.devices=cpu", "hydra.launcher.slo
 def _run(*words: str) -> Seconds:
     """Return what a command of train.py took, with the processes that it started."""
     wall, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "WANDB_MODE": "disabled"}
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}  # on either side
     subprocess.run([sys.executable, "train.py", *words], cwd=ROOT, env=environment, capture_output=True, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
