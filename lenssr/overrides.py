@@ -56,6 +56,11 @@ def check(overrides: Sequence[str]) -> str | None:
             known = [*groups[name], "basic"]
             if override.value() not in known:  # of another package, unless it looks like a slip
                 return f"There is no hydra/launcher '{override.value()}'. {did_you_mean(str(override.value()), known)}"
+        if name.startswith("hydra.launcher.") and not override.is_add():
+            launcher = next((str(o.value()) for o in parsed if o.key_or_group == "hydra/launcher"), "")
+            known, setting = _settings(launcher), name.split(".")[2]
+            if known and setting not in known:
+                return f"hydra/launcher={launcher} has no setting '{setting}'. {did_you_mean(setting, known)}"
         if override.is_delete() or override.is_add() or name.startswith("hydra"):
             continue
         if name in groups:
@@ -69,6 +74,14 @@ def check(overrides: Sequence[str]) -> str | None:
             if name not in known:
                 return f"There is no config key or group '{name}'. {did_you_mean(name, known)}"
     return None
+
+
+def _settings(launcher: str) -> list[str]:
+    """Return the settings of one of the project's launchers; of another, none are known."""
+    from lenssr.config import CONFIGS
+
+    path = CONFIGS / "hydra" / "launcher" / f"{launcher}.yaml"
+    return [str(key) for key in OmegaConf.load(path)] if path.is_file() else []
 
 
 @cache

@@ -114,6 +114,20 @@ def test_a_dry_run_says_what_would_run(tmp_path, cli):
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "mend"),
+    [
+        (["-m", "hydra/launcher=pool", "hydra.launcher.dry_rnu=true"], "Did you mean 'dry_run'?"),
+        (["hydra/launcher=pool", "hydra.launcher.dry_run=true"], "add -m"),  # or it would train, here and now
+        (["-m", "hydra/launcher=pool", "hydra.launcher.slots=many"], "'auto' or a number"),
+    ],
+)
+def test_a_launcher_that_is_asked_wrongly(words, mend, tmp_path, cli):
+    code, _, err = cli(*words, *overrides(tmp_path, 0))
+    assert code == 2 and mend in err and "Traceback" not in err, err
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_dry_run_adds_up_what_is_known_alone(tmp_path, capfd):
     (like,), other = pool.jobs_of([overrides(tmp_path, 9)]), ["model=edsr", f"paths.outputs={tmp_path}"]
     timed = like.run.folder

@@ -181,13 +181,13 @@ class Queue:
 
     def _submit(self, job: Job) -> str:
         import submitit
-        from submitit.core.utils import FailedSubmissionError
+        from submitit.core.utils import FailedJobError, FailedSubmissionError
 
         executor = submitit.AutoExecutor(self.consoles, cluster="slurm", slurm_max_num_timeout=self.resources.requeues)
         executor.update_parameters(**self.resources.parameters(job))
         try:
             number = str(executor.submit(Work(job.arguments)).job_id)
-        except (FailedSubmissionError, subprocess.CalledProcessError) as error:
+        except (FailedJobError, FailedSubmissionError, subprocess.CalledProcessError) as error:
             reason = str(getattr(error, "stderr", None) or error).strip().splitlines()[-1]
             raise ConfigError(f"SLURM refuses the job ({reason}); change hydra.launcher's settings.") from error
         write_json(self._note(job), {"job": number, "overrides": job.overrides})

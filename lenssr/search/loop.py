@@ -100,7 +100,10 @@ class Search:
                 self._launch([job.overrides for job in jobs])
                 for trial, job in zip(trials, jobs, strict=True):
                     self._tell(trial, job)
-        if not any(trial.state.name == "COMPLETE" for trial in self.study.get_trials(deepcopy=False)):
+        states = {trial.state.name for trial in self.study.get_trials(deepcopy=False)}
+        if "RUNNING" in states:
+            say("Other processes still run trials of this study; what they find is written when the last one is done.")
+        elif "COMPLETE" not in states:
             raise RunError(
                 f"No trial of {self.folder} came to an end; what they printed says why. Mend that, and begin another "
                 "study with hydra.sweeper.study=<name>, or ask for more hydra.sweeper.trials."
