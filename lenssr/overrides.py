@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from lenssr.errors import did_you_mean
 
-__all__ = ["check", "explain"]
+__all__ = ["check", "explain", "unknown_setting"]
 
 
 @cache
@@ -58,9 +58,9 @@ def check(overrides: Sequence[str]) -> str | None:
                 return f"There is no hydra/launcher '{override.value()}'. {did_you_mean(str(override.value()), known)}"
         if name.startswith("hydra.launcher.") and not override.is_add():
             launcher = next((str(o.value()) for o in parsed if o.key_or_group == "hydra/launcher"), "")
-            known, setting = _settings(launcher), name.split(".")[2]
-            if known and setting not in known:
-                return f"hydra/launcher={launcher} has no setting '{setting}'. {did_you_mean(setting, known)}"
+            problem = unknown_setting(launcher, name.removeprefix("hydra.launcher."))
+            if problem:
+                return problem
         if override.is_delete() or override.is_add() or name.startswith("hydra"):
             continue
         if name in groups:
@@ -76,12 +76,15 @@ def check(overrides: Sequence[str]) -> str | None:
     return None
 
 
-def _settings(launcher: str) -> list[str]:
-    """Return the settings of one of the project's launchers; of another, none are known."""
+def unknown_setting(launcher: str, key: str) -> str | None:
+    """Return what is wrong where one of the project's launchers has no such setting; of another, none are known."""
     from lenssr.config import CONFIGS
 
     path = CONFIGS / "hydra" / "launcher" / f"{launcher}.yaml"
-    return [str(key) for key in OmegaConf.load(path)] if path.is_file() else []
+    known = [str(setting) for setting in OmegaConf.load(path)] if path.is_file() else []
+    if not known or key.split(".")[0] in known:
+        return None
+    return f"hydra/launcher={launcher} has no setting '{key}'. {did_you_mean(key, known)}"
 
 
 @cache

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from lenssr.config import CONFIGS, plain
 from lenssr.errors import ConfigError, did_you_mean
 from lenssr.launchers.jobs import Job
+from lenssr.overrides import unknown_setting
 
 __all__ = ["Launcher", "choose"]
 
@@ -73,8 +74,8 @@ def choose(words: Sequence[str]) -> tuple[Launcher, list[str]]:
     settings = OmegaConf.load(folder / f"{name}.yaml")
     asked = [word.removeprefix(_SETTING) for word in words if word.startswith(_SETTING)]
     for word in asked:
-        key = word.split("=")[0]
-        if key.split(".")[0] not in settings:
-            raise ConfigError(f"hydra/launcher={name} has no setting '{key}'. {did_you_mean(key, list(settings))}")
+        problem = unknown_setting(name, word.split("=")[0])
+        if problem:
+            raise ConfigError(problem)
     merged = OmegaConf.merge(settings, OmegaConf.from_dotlist(asked))
     return Launcher(name, plain(merged)), [word for word in words if not word.startswith((_GROUP, _SETTING))]

@@ -11,9 +11,16 @@ from lenssr.models.upscale import check_scale
 __all__ = ["FSRCNN", "deconvolution"]
 
 
-def deconvolution(inputs: int, outputs: int, scale: int) -> nn.ConvTranspose2d:
-    """Return the 9x9 transposed convolution that maps h to scale * h."""
-    return nn.ConvTranspose2d(inputs, outputs, 9, stride=scale, padding=4, output_padding=scale - 1)
+def deconvolution(inputs: int, outputs: int, scale: int, std: float | None = None) -> nn.ConvTranspose2d:
+    """Return the 9x9 transposed convolution that maps h to scale * h.
+
+    With ``std``, its weights begin with that standard deviation and its bias at zero; None: as torch begins.
+    """
+    made = nn.ConvTranspose2d(inputs, outputs, 9, stride=scale, padding=4, output_padding=scale - 1)
+    if std is not None:
+        nn.init.normal_(made.weight, std=std)
+        nn.init.zeros_(made.bias)  # type: ignore[arg-type]
+    return made
 
 
 class FSRCNN(nn.Module):
@@ -37,9 +44,7 @@ class FSRCNN(nn.Module):
             nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
             layers += [convolution, nn.PReLU(outputs)]
         self.body = nn.Sequential(*layers)
-        self.enlarge = deconvolution(features, 1, scale)
-        nn.init.normal_(self.enlarge.weight, std=0.001)
-        nn.init.zeros_(self.enlarge.bias)  # type: ignore[arg-type]
+        self.enlarge = deconvolution(features, 1, scale, std=0.001)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Map (B, 1, h, w) to (B, 1, scale * h, scale * w)."""

@@ -50,10 +50,7 @@ class HybridFSRCNN(nn.Module):
         self.trunk = Trunk(group, lifted, expanded, mappings, mask)
         inputs = self.trunk.output_type.size
         enlarged = refine[0][0] if refine else 1
-        self.enlarge = deconvolution(inputs, enlarged, scale)
-        if enlarge_std is not None:
-            nn.init.normal_(self.enlarge.weight, std=enlarge_std)
-            nn.init.zeros_(self.enlarge.bias)  # type: ignore[arg-type]
+        self.enlarge = deconvolution(inputs, enlarged, scale, enlarge_std)
         layers: list[nn.Module] = []
         for channels, kernel in refine:
             layers += [nn.Conv2d(enlarged, channels, kernel, padding=kernel // 2), nn.ReLU()]

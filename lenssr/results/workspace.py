@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
-from lenssr.errors import ConfigError, LensSRError
+from lenssr.commands import command
+from lenssr.errors import ConfigError, LensSRError, RunError
 from lenssr.progress import say
 
 __all__ = ["build", "main"]
@@ -57,11 +57,14 @@ def main() -> None:
     parser.add_argument("sweep", nargs="?", help="name of a sweep, as residual_models; all runs if none")
     parser.add_argument("--project", default="lenssr", help="[%(default)s]")
     arguments = parser.parse_args()
+    command(lambda: _save(arguments))
+
+
+def _save(arguments: argparse.Namespace) -> None:
     try:
         say(f"saved: {build(arguments.entity, arguments.project, arguments.sweep).save().url}")
-    except LensSRError as error:
-        say(f"error: {error}")
-        sys.exit(error.exit_code)
+    except LensSRError:
+        raise
     except Exception as error:  # wandb raises many kinds: no key, no such project, no network
-        say(f"error: W&B did not take the workspace ({str(error) or type(error).__name__}); wandb login comes first.")
-        sys.exit(2)
+        reason = str(error) or type(error).__name__
+        raise RunError(f"W&B did not take the workspace ({reason}); wandb login comes first.") from error
