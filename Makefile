@@ -27,10 +27,11 @@ test: $(INSTALLED) ## The default test suite
 test-all: $(INSTALLED) ## Every test, the slow ones too
 	$(BIN)/python -m pytest -m 'slow or not slow'
 
-lint: $(INSTALLED) ## ruff and mypy
+lint: $(INSTALLED) ## ruff, mypy, and which room may import which
 	$(BIN)/ruff check lenssr tests scripts train.py
 	$(BIN)/ruff format --check lenssr tests scripts train.py
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
 
 report: $(INSTALLED) ## Every table and figure of the report at scale=quick, resumable: hours
 	$(BIN)/python scripts/reproduce.py

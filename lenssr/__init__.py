@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-__version__ = "0.1.0"
+from lenssr.system.version import __version__
+
 __all__ = ["__version__", "load", "load_run", "upscale"]
 
 # Hydra finds launchers in a package called hydra_plugins, wherever on the path it lies
@@ -13,7 +14,7 @@ sys.path.append(str(Path(__file__).parent / "_plugins"))
 def __getattr__(name: str) -> object:
     # torch is heavy; `import lenssr` and `train.py --help` must not pay for it
     if name == "load_run":
-        from lenssr.stages import load_run
+        from lenssr.runs.load import load_run
 
         return load_run
     if name == "load":

@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from lenssr.commands import command
-from lenssr.config import CONFIGS, compose, identity, plain, select
-from lenssr.errors import ConfigError, RunError, did_you_mean
-from lenssr.files import disk_errors, read_json, write_json, write_text
-from lenssr.imports import heavy_imports
-from lenssr.locks import locked
-from lenssr.progress import duration, say
-from lenssr.runs import RunResult
-from lenssr.schema import validate
-from lenssr.stages import identify, load_task, make, read_config
+from lenssr.runs.evaluation import Evaluation
+from lenssr.runs.folder import RunResult
+from lenssr.runs.load import load_task, read_config
+from lenssr.system.commands import command
+from lenssr.system.files import disk_errors, write_json, write_text
+from lenssr.system.imports import heavy_imports
+from lenssr.system.locks import locked
+from lenssr.system.progress import duration
+from lenssr.train import make
 
-__all__ = ["Evaluation", "evaluate", "find", "main"]
-
-_DATA = ("dataset", "physics", "scale")  # what chooses a set: composed anew, since its nodes refer to each other
-_SEEN = ("dataset.inputs", "dataset.target", "dataset.normalization")
-_LOADER = ("loader.evaluation_patch", "loader.evaluation_batch_size", "loader.resident")
-_ABSENT = object()
+__all__ = ["evaluate", "main"]
 
 
 def evaluate(folder: str | Path, overrides: Sequence[str] = (), split: str = "test") -> RunResult:
@@ -57,117 +48,13 @@ def evaluate(folder: str | Path, overrides: Sequence[str] = (), split: str = "te
         return known or RunResult(asked.folder, asked.hash, _scored(asked), trained=True)
 
 
-def find(folder: str | Path, overrides: Sequence[str] = (), split: str = "test") -> RunResult | None:
-    """Return what :func:`evaluate` found before; None if it was never asked."""
-    return Evaluation(Path(folder), list(overrides), split).result()
-
-
-class Evaluation:
-    """One question to one run, and the folder of its answer.
-
-    Args:
-        run: folder of a finished run.
-        overrides: see :func:`evaluate`.
-        split: likewise.
-
-    Attributes:
-        config: the run's configuration, changed as asked.
-        hash: of the run and the question.
-        folder: of the answer.
-
-    Raises:
-        LensSRError: there is no such run, or an override does not fit it.
-    """
-
-    def __init__(self, run: Path, overrides: list[str], split: str = "test") -> None:
-        self.run, self.overrides, self.split = run, overrides, split
-        status, trained = read_json(run / "status.json") or {}, read_json(run / "metrics.json")
-        if status.get("state") != "done" or trained is None:
-            raise RunError(f"{run} is not the folder of a finished run.")
-        self.unit = trained["unit"]
-        self.config = _changed(read_config(run), overrides)
-        self.stages = identify(self.config)
-        asked = [status["hash"], identity(self.config, self.stages), split]
-        self.hash = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
-        self.folder = run / "evaluations" / self.hash[:8]
-
-    def result(self) -> RunResult | None:
-        """Return the stored answer."""
-        known = read_json(self.folder / "metrics.json")
-        return RunResult(self.folder, self.hash, known, trained=False) if known else None
-
-
-def _changed(config: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
-    """Return a run's configuration with another set and other settings of the test.
-
-    What the network was trained to see and to give (``_SEEN``) stays as it was unless it is overridden.
-    """
-    names = {override: override.split("=")[0].lstrip("+~") for override in overrides}
-    allowed = (*_SEEN, *_LOADER, *(f"task.{name}" for name in _test_settings(config)))
-    values = [o for o, name in names.items() if _within(name, allowed) and select(config, name, _ABSENT) is not _ABSENT]
-    ours = [o for o, name in names.items() if o not in values and name.split(".")[0] in _DATA]
-    for override, name in names.items():
-        if override not in (*values, *ours):
-            raise ConfigError(
-                f"'{override}' changes nothing that a test depends on. {did_you_mean(name, [*_DATA, *allowed])}"
-            )
-    if ours:
-        base = [f"{group}={config[group]['name']}" for group in _DATA] + [f"model={_option(config)}"]
-        chosen = plain(compose([*base, f"paths.outputs={config['paths']['outputs']}", *ours]))
-        for path in (*_SEEN, "dataset.source.classes"):
-            if path not in names.values() and select(config, path, _ABSENT) is not _ABSENT:
-                *parents, last = path.split(".")
-                select(chosen, ".".join(parents))[last] = select(config, path)
-        config = {**config, **{group: chosen[group] for group in _DATA}}
-        name, size = config["dataset"]["name"], config["dataset"]["image_size"]
-        say(f"The set is composed anew, from the shipped configs and these overrides: {name}, {size} px.")
-    try:
-        changed = OmegaConf.merge(OmegaConf.create(config), OmegaConf.from_dotlist(values))
-    except OmegaConfBaseException as error:
-        raise ConfigError(f"An override cannot be read: {error}") from error
-    result: dict[str, Any] = plain(changed)
-    size = select(result, "model.scale")
-    if size is not None and size != result["dataset"]["scale"]:
-        raise ConfigError(f"The run's model enlarges {size} times; give dataset.scale={size}.")
-    validate(result)
-    return result
-
-
-def _within(name: str, paths: Sequence[str]) -> bool:
-    return any(name == path or name.startswith(f"{path}.") for path in paths)
-
-
-def _test_settings(config: dict[str, Any]) -> tuple[str, ...]:
-    """Return the task's arguments that change its test alone."""
-    import hydra.utils
-
-    settings: tuple[str, ...] = hydra.utils.get_class(config["task"]["_target_"]).test_settings  # type: ignore[attr-defined]
-    return settings
-
-
-def _option(config: dict[str, Any]) -> str:
-    """Return the option of the group ``model`` that a configuration came from; its name may be another.
-
-    Raises:
-        ConfigError: there is none any more.
-    """
-    name, folder = config["model"]["name"], CONFIGS / "model"
-    if (folder / f"{name}.yaml").is_file():
-        return str(name)
-    target = config["model"]["_target_"]
-    for path in sorted(folder.glob("*.yaml")):
-        if OmegaConf.select(OmegaConf.load(path), "_target_") == target:
-            return path.stem
-    raise ConfigError(f"No file in configs/model/ describes {target}, the run's model; put '{name}.yaml' back there.")
-
-
 def _scored(asked: Evaluation) -> dict[str, Any]:
     with heavy_imports():
         import torch
 
-        from lenssr.build import build_data
-        from lenssr.experiment import describe, test, write_scores
-    from lenssr.provenance import Provenance
+        from lenssr.runs.build import build_data
+        from lenssr.runs.execute import describe, test, write_scores
+    from lenssr.runs.provenance import Provenance
 
     make(asked.config)
     with disk_errors(asked.folder):
@@ -198,7 +85,7 @@ def main() -> None:
 
     def work() -> None:
         result = evaluate(arguments.run, arguments.overrides, arguments.split)
-        from lenssr.results.summary import show
+        from lenssr.runs.summary import show
 
         shown = OmegaConf.create(read_config(result.folder))
         show(result, shown, duration(time.monotonic() - begun))

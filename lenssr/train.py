@@ -12,22 +12,25 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from lenssr.commands import guarded, report
-from lenssr.config import CONFIGS, plain
+from lenssr.config.compose import plain
+from lenssr.config.groups import CONFIGS
+from lenssr.config.identity import stage_nodes
+from lenssr.config.schema import validate
 from lenssr.errors import ConfigError, Interrupted, LensSRError, Pruned, RunError
-from lenssr.files import disk_errors, read_json
-from lenssr.imports import heavy_imports
-from lenssr.locks import locked
-from lenssr.progress import duration, say
-from lenssr.runs import Run, RunResult
-from lenssr.schema import validate
-from lenssr.stages import identify, make
+from lenssr.runs.folder import Run, RunResult
+from lenssr.runs.stages import identify, run_of, stage_config
+from lenssr.system.commands import guarded, report
+from lenssr.system.files import disk_errors, read_json
+from lenssr.system.imports import heavy_imports
+from lenssr.system.locks import locked
+from lenssr.system.processes import die_with_parent
+from lenssr.system.progress import duration, say
 
 if TYPE_CHECKING:
     from lenssr.data import LensDataModule
     from lenssr.tasks import Task
 
-__all__ = ["main", "train"]
+__all__ = ["main", "make", "train"]
 
 
 def train(cfg: DictConfig | dict[str, Any]) -> RunResult:
@@ -47,8 +50,6 @@ def train(cfg: DictConfig | dict[str, Any]) -> RunResult:
         _same_files(run)
         return stored
     if _follows():
-        from lenssr.launchers.jobs import die_with_parent
-
         die_with_parent()
         return _work(run, *_built(run))
     with disk_errors(run.folder), locked(run.folder, f"Waiting for another process that does {run.folder} ..."):
@@ -64,7 +65,7 @@ def _same_files(run: Run) -> None:
     source = run.config["dataset"]["source"]
     if "root" not in source or not Path(source["root"]).expanduser().exists():
         return
-    from lenssr.config import instantiate
+    from lenssr.config.instantiate import instantiate
 
     facts = read_json(run.file("provenance.json")) or {}
     then = facts.get("dataset", {}).get("folder")
@@ -83,8 +84,8 @@ def _follows() -> bool:
 def _built(run: Run) -> tuple[Task, LensDataModule]:
     """Return the run's objects; their constructors check their arguments."""
     with heavy_imports():
-        import lenssr.experiment  # noqa: F401  (needed soon)
-        from lenssr.build import build_data, build_task
+        import lenssr.runs.execute  # noqa: F401  (needed soon)
+        from lenssr.runs.build import build_data, build_task
 
     return build_task(run.config), build_data(run.config)
 
@@ -105,7 +106,7 @@ def _recorded(run: Run) -> RunResult:
 
 def _work(run: Run, task: Task, data: LensDataModule) -> RunResult:
     """Make what the run depends on, then the run."""
-    from lenssr.experiment import execute
+    from lenssr.runs.execute import execute
 
     data.prepare()
     make(run.config)
@@ -114,7 +115,36 @@ def _work(run: Run, task: Task, data: LensDataModule) -> RunResult:
         data.prepare()
         if not _follows():
             run.write_config()
-    return execute(run, task, data)
+    return execute(run, task, data, _pictures, _reports(run, task))
+
+
+def _reports(run: Run, task: Task) -> list[Any]:
+    """Return the callback that tells a search what validations find, where one asked for this run."""
+    if not run.config["search"]:
+        return []
+    from lenssr.search.report import Report
+
+    return [Report(**run.config["search"], monitor=task.monitor)]
+
+
+def _pictures(*found: Any) -> list[Path]:
+    from lenssr.results.figures.runs import run_figures
+
+    return run_figures(*found)
+
+
+def make(config: dict[str, Any]) -> None:
+    """Train what is missing, and write each stage's folder into the configuration, in place."""
+    for path, node in stage_nodes(config):
+        if node["run"] or path.split(".")[0] in config["task"]["ignores"]:
+            continue
+        stage = stage_config(config, node)
+        run = run_of(stage)
+        if run.result() is None:
+            say(f"{path} needs {run.name}, which no finished run has: training it first, in {run.folder}")
+        else:
+            say(f"{path}: using {run.folder}")
+        node["run"] = str(train(stage).folder)
 
 
 class _Stopped(BaseException):
@@ -137,7 +167,7 @@ class _Jobs:
         from hydra.core.hydra_config import HydraConfig
         from hydra.types import RunMode
 
-        from lenssr.results.summary import show
+        from lenssr.runs.summary import show
 
         self.sweep = HydraConfig.get().mode == RunMode.MULTIRUN
         overrides = list(HydraConfig.get().overrides.task)
@@ -173,7 +203,7 @@ class _Jobs:
             for _, failure in self.failures[:-1]:
                 traceback.print_exception(failure)
         if self.sweep and self.runs:
-            from lenssr.results.summary import show_runs
+            from lenssr.runs.summary import show_runs
 
             show_runs(self.runs)
             results = [result for _, result in self.runs if result]
@@ -243,7 +273,7 @@ def _hydra_main(arguments: list[str]) -> None:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from lenssr.overrides import check, explain
+    from lenssr.config.overrides import check, explain
 
     overrides = [a for a in arguments if "=" in a or a[:1] in "~+"]
     problem = check(overrides) or _needs_sweep(arguments)

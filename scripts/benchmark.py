@@ -26,7 +26,7 @@ SECTIONS = ("simulation", "reading", "training", "sweep")
 def _surroundings(folder: Path) -> dict[str, Any]:
     import psutil
 
-    from lenssr.provenance import Provenance
+    from lenssr.runs.provenance import Provenance
 
     provenance = Provenance(folder / "provenance.json")
     facts = {"git": provenance.attempts[-1]["git"], **provenance.facts}
@@ -64,7 +64,7 @@ def main() -> None:
             show(section.__doc__, rows)
             report[name] = {"what": section.__doc__, "rows": [row.facts for row in rows]}
     if arguments.out:
-        from lenssr.files import write_json
+        from lenssr.system.files import write_json
 
         write_json(arguments.out, report)
 

@@ -3,11 +3,13 @@
 import itertools
 
 import pytest
-from conftest import TINY_DIFFUSION, TINY_LABELS, TINY_RDN, TINY_RDN_STAGE, TINY_STAGE
-from test_models import SMALL
+from made import write_files
+from networks import SMALL
+from tiny import TINY_DIFFUSION, TINY_LABELS, TINY_RDN, TINY_RDN_STAGE, TINY_STAGE
 
-from lenssr.config import CONFIGS, compose, plain
-from lenssr.schema import validate
+from lenssr.config.compose import compose, plain
+from lenssr.config.groups import CONFIGS
+from lenssr.config.schema import validate
 from lenssr.train import train
 
 # what a choice needs beside itself to be small or to exist at all
@@ -50,7 +52,7 @@ def test_every_config_runs_for_one_step(group, option, tiny, tmp_path):
         write_files(root)
         overrides.append(f"dataset.source.root={root}")
     if (group, option) == ("dataset", "real_pairs"):
-        from test_few_shot import galaxies
+        from made import galaxies
 
         galaxies(tmp_path / "files", size=50)
         overrides.append(f"dataset.source.root={tmp_path / 'files'}")
@@ -58,23 +60,6 @@ def test_every_config_runs_for_one_step(group, option, tiny, tmp_path):
     labels = option.startswith("resnet18")
     assert result.metrics["images"] == {"folder": 3}.get(option, 6 if labels else 4)
     assert (result.folder / "metrics.json").exists()
-
-
-def write_files(root):
-    """Write a handful of images in DeepLense's layout."""
-    import numpy as np
-
-    rng = np.random.default_rng(0)
-    for split, name in itertools.product(("train", "test"), ("no_sub", "vortex", "cdm")):
-        folder = root / split / name
-        folder.mkdir(parents=True)
-        for i in range(3 if split == "train" else 1):
-            image = rng.poisson(5, (48, 48))
-            if name == "vortex":
-                both = np.empty(2, dtype=object)
-                both[:] = [image, 1e-23]
-                image = both
-            np.save(folder / f"{i}.npy", image, allow_pickle=True)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, TINY_RDN
+from tiny import ROOT, TINY_RDN
 
 MISTAKES = {
     "modle=rdn": ("no config key or group 'modle'", "'model'"),

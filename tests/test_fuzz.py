@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 from astropy.io import fits
-from conftest import TINY
-from test_upscale import header, lens
+from made import header, lens
+from tiny import TINY
 
 import lenssr
-from lenssr.config import compose
+from lenssr.config.compose import compose
 from lenssr.errors import LensSRError
 from lenssr.inference import main as command
 from lenssr.sharing import export

@@ -9,7 +9,7 @@ import time
 
 import pytest
 import torch
-from conftest import ROOT, TINY, TINY_RDN, TINY_STAGE
+from tiny import ROOT, TINY, TINY_RDN, TINY_STAGE
 
 COMMAND = [sys.executable, "train.py", "model=rdn", "loss=mse_aae", *TINY, *TINY_RDN, *TINY_STAGE]
 COMMAND += ["trainer.max_steps=60", "trainer.validations=6", "scale.dataset={train: 90, validation: 3, test: 12}"]

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 import yaml
-from conftest import ROOT, TINY, TINY_DIFFUSION, TINY_LABELS, TINY_RDN, TINY_RDN_STAGE, TINY_STAGE
+from tiny import ROOT, TINY, TINY_DIFFUSION, TINY_LABELS, TINY_RDN, TINY_RDN_STAGE, TINY_STAGE
 
-from lenssr.config import CONFIGS
+from lenssr.config.groups import CONFIGS
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.S)
@@ -32,12 +32,12 @@ def test_the_main_job_is_there_literally():
 def test_every_command_runs(command, cli, outputs, tmp_path):
     arguments = shlex.split(command)[2:]
     if "dataset=folder" in command:
-        from test_configs import write_files
+        from made import write_files
 
         write_files(tmp_path / "files")
         arguments = [a for a in arguments if "source.root" not in a] + [f"dataset.source.root={tmp_path / 'files'}"]
     if "real_pairs" in command:
-        from test_few_shot import galaxies
+        from made import galaxies
 
         galaxies(tmp_path / "real", count=20, size=50)
         words = ("source.root", "finetune")  # places of one's own
@@ -104,9 +104,9 @@ def test_a_newcomer_adds_a_model_with_one_python_and_one_yaml_file(tmp_path, mon
     (configs / "model" / "mine.yaml").write_text(text.replace("lenssr.models.mine", "mine"))
     monkeypatch.syspath_prepend(str(package))
     monkeypatch.delitem(sys.modules, "mine", raising=False)
-    for module in ("lenssr.config", "lenssr.train"):
-        monkeypatch.setattr(f"{module}.CONFIGS", configs)
-    from lenssr import overrides
+    for module in ("config.compose", "config.instantiate", "config.overrides", "train"):
+        monkeypatch.setattr(f"lenssr.{module}.CONFIGS", configs)
+    from lenssr.config import overrides
 
     overrides._groups.cache_clear()
     try:

@@ -1,7 +1,6 @@
 """One command, one folder: what a run leaves, finds, resumes and shares."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -9,58 +8,18 @@ import time
 
 import pandas as pd
 import pytest
-import pytorch_lightning as pl
 import torch
-from conftest import ROOT, TINY, TINY_RDN, TINY_STAGE
-from test_pool import running
+from helpers import StopAt, assert_same, interrupted, running, weights
+from tiny import ROOT, TINY, TINY_RDN, TINY_STAGE
 
-from lenssr.config import compose
-from lenssr.errors import ConfigError, Interrupted, RunError
-from lenssr.stages import load_run
+from lenssr.config.compose import compose
+from lenssr.errors import ConfigError, RunError
+from lenssr.runs.load import load_run
 from lenssr.train import train
 
 
 def run(*overrides):
     return train(compose(list(overrides)))
-
-
-def weights(folder, name="last"):
-    return torch.load(folder / "checkpoints" / f"{name}.ckpt", weights_only=True)["state_dict"]
-
-
-def assert_same(one, other):
-    assert one.keys() == other.keys()
-    for key in one:
-        assert torch.equal(one[key], other[key]), key
-
-
-class StopAt(pl.Callback):
-    """Raises a signal to this process at a step, as a terminal's Ctrl-C does."""
-
-    def __init__(self, step):
-        self.step = step
-
-    def on_train_batch_start(self, trainer, module, batch, index):
-        if trainer.global_step == self.step:
-            os.kill(os.getpid(), signal.SIGINT)
-
-
-def interrupted(monkeypatch, step, *overrides):
-    """Train until a step, be interrupted there, and return the run's folder."""
-    from lenssr import build
-
-    made = build.build_trainer
-
-    def with_stop(*arguments):
-        trainer = made(*arguments)
-        trainer.callbacks.insert(0, StopAt(step))
-        return trainer
-
-    monkeypatch.setattr(build, "build_trainer", with_stop)
-    monkeypatch.setattr("lenssr.experiment.build_trainer", with_stop)
-    with pytest.raises(Interrupted, match="repeat the command"):
-        run(*overrides)
-    monkeypatch.setattr("lenssr.experiment.build_trainer", made)
 
 
 def test_a_run_leaves_a_readable_folder(tiny):
@@ -150,8 +109,8 @@ def test_truth_can_be_the_target_and_images_minmaxed(tiny):
 
 
 def test_fixed_noise_repeats_and_fresh_noise_does_not(tiny):
-    from lenssr.build import build_data
-    from lenssr.config import plain
+    from lenssr.config.compose import plain
+    from lenssr.runs.build import build_data
 
     for noise, same in (("fixed", True), ("fresh", False)):
         config = plain(
@@ -204,7 +163,7 @@ def test_ctrl_c_keeps_the_checkpoint_and_the_command_resumes(tmp_path):
 
 def test_ctrl_c_ends_a_sweep(cli, tiny, tmp_path, monkeypatch):
     """Hydra would take the interruption for one failed job and begin the next."""
-    from lenssr import build
+    from lenssr.runs import build
 
     made = build.build_trainer
 
@@ -213,7 +172,7 @@ def test_ctrl_c_ends_a_sweep(cli, tiny, tmp_path, monkeypatch):
         trainer.callbacks.insert(0, StopAt(1))
         return trainer
 
-    monkeypatch.setattr("lenssr.experiment.build_trainer", with_stop)
+    monkeypatch.setattr("lenssr.runs.execute.build_trainer", with_stop)
     code, _, err = cli("-m", "model=rdn", *TINY_RDN, *tiny, "seed=0,1")
     assert code == 130 and "repeat the command" in err
     assert len(list(tmp_path.glob("outputs/runs/rdn-*"))) == 1
@@ -263,7 +222,7 @@ def test_a_loss_that_is_no_number_stops_the_run(tiny):
 
 def test_averaged_weights_of_a_network_with_batch_norm(tmp_path):
     """Batch norm counts its batches in integers, which cannot be averaged."""
-    from conftest import TINY_LABELS
+    from tiny import TINY_LABELS
 
     result = run("model=resnet18", "callbacks=ema", *TINY_LABELS, f"paths.outputs={tmp_path}")
     counted = [v for k, v in weights(result.folder).items() if k.endswith("num_batches_tracked")]

@@ -9,7 +9,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from lenssr.errors import Interrupted
-from lenssr.progress import say
+from lenssr.system.progress import say
 
 __all__ = ["GracefulStop"]
 

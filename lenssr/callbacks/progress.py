@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 import torch
 
 from lenssr.errors import RunError
-from lenssr.progress import duration, say, track
+from lenssr.system.progress import duration, say, track
 from lenssr.tasks import Task
 
 __all__ = ["Progress", "seconds_per_step"]

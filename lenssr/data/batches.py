@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lenssr.data.observe import Address, Observed, Window
-from lenssr.data.parameters import SPLITS
-from lenssr.data.random import philox
-from lenssr.data.store import ImageSet
+from lenssr.data.camera.observe import Address, Observed, Window
+from lenssr.data.camera.random import philox
+from lenssr.data.sets.store import ImageSet
+from lenssr.data.sky.parameters import SPLITS
 
 __all__ = ["Batch", "BatchReader", "EvaluationBatches", "Pixels", "Reader", "TrainingBatches"]
 
@@ -90,7 +90,7 @@ class Reader:
 
     Attributes:
         images: the split.
-        observe: a :class:`lenssr.data.observe.TwoExposures` or its like.
+        observe: a :class:`lenssr.data.camera.observe.TwoExposures` or its like.
         split: name of the split.
         target: ``observed`` or ``truth``.
         normalization: ``constant`` or ``per_image_minmax``.

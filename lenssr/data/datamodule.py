@@ -13,10 +13,10 @@ import torch
 from torch import nn
 
 from lenssr.data.batches import Batch, BatchReader, EvaluationBatches, Reader, TrainingBatches
+from lenssr.data.camera.observe import Address
 from lenssr.data.labelled import LabelledReader, labels_of, render
-from lenssr.data.observe import Address
-from lenssr.data.parameters import SPLITS
-from lenssr.data.store import ImageSet
+from lenssr.data.sets.store import ImageSet
+from lenssr.data.sky.parameters import SPLITS
 from lenssr.errors import ConfigError
 
 __all__ = ["LensDataModule", "Loader"]

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from lenssr.data.batches import Batch, EvaluationBatches, Pixels
-from lenssr.data.observe import Window
-from lenssr.data.store import FORMAT, ImageSet, SetWriter, open_set
+from lenssr.data.camera.observe import Window
+from lenssr.data.sets.store import FORMAT, ImageSet, SetWriter, open_set
 from lenssr.errors import ConfigError
-from lenssr.files import whole_folder
-from lenssr.locks import locked
 from lenssr.models.interpolation import enlarged
-from lenssr.progress import track
+from lenssr.system.files import whole_folder
+from lenssr.system.locks import locked
+from lenssr.system.progress import track
 
 __all__ = ["LabelledReader", "labels_of", "render"]
 
@@ -109,7 +109,7 @@ def render(
         sets: what is observed.
         batches: returns a split in order, its samples' noise fixed.
         kind: ``hr``, ``interpolated``, ``super_resolved`` or ``truth``.
-        upscale: a super-resolution network, as :func:`lenssr.stages.load_run` returns it; for ``super_resolved``.
+        upscale: a super-resolution network, as :func:`lenssr.runs.stages.load_run` returns it; for ``super_resolved``.
         about: what else decides the images, for the set's identity.
         device: to render on.
 

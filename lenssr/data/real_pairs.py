@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lenssr.data.camera.noise import IndependentNoise
+from lenssr.data.camera.observe import Address, Observed, Window
 from lenssr.data.datamodule import LensDataModule
-from lenssr.data.noise import IndependentNoise
-from lenssr.data.observe import Address, Observed, Window
-from lenssr.data.parameters import SPLITS
-from lenssr.data.store import ImageSet
+from lenssr.data.sets.store import ImageSet
+from lenssr.data.sky.parameters import SPLITS
 from lenssr.errors import ConfigError
-from lenssr.progress import say
+from lenssr.system.progress import say
 
 __all__ = ["RealExposure", "RealPairs"]
 
@@ -28,7 +28,7 @@ class RealExposure:
     """The stored LR image, with an instrument's noise where it was made of the HR image: a real one has it already.
 
     The HR image is then changed too, so that its noise is independent of the LR image's, see
-    :class:`lenssr.data.noise.IndependentNoise`.
+    :class:`lenssr.data.camera.noise.IndependentNoise`.
 
     Args:
         scale: HR pixels per LR pixel along a side.
@@ -78,7 +78,7 @@ def _cut(images: np.ndarray | Tensor, window: Window, factor: int) -> Tensor:
 
 
 class RealPairs(LensDataModule):
-    """Real images of a :class:`lenssr.data.real.RealSource`.
+    """Real images of a :class:`lenssr.data.sets.real.RealSource`.
 
     Args:
         name: of the dataset.

@@ -6,15 +6,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lenssr.commands import command
 from lenssr.errors import ConfigError, DataError
-from lenssr.files import disk_errors, write_json
-from lenssr.imports import heavy_imports
-from lenssr.progress import say
+from lenssr.system.commands import command
+from lenssr.system.files import disk_errors, write_json
+from lenssr.system.imports import heavy_imports
+from lenssr.system.progress import say
 
 if TYPE_CHECKING:
-    from lenssr.data.images import Image
-    from lenssr.inference.upscale import Product
+    from lenssr.data.files.images import Image
+    from lenssr.inference.result import Product
 
 __all__ = ["main"]
 
@@ -77,7 +77,7 @@ def _readable(paths: list[str]) -> tuple[list[Image], int]:
     Raises:
         DataError: none can be read.
     """
-    from lenssr.data.images import read
+    from lenssr.data.files.images import read
 
     images: list[Image] = []
     failures: list[str] = []

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from lenssr.errors import RunError
-from lenssr.files import read_json
-from lenssr.stages import load_task, read_config
-from lenssr.symmetry import ELEMENTS, act, undo
+from lenssr.models.symmetry import ELEMENTS, act, undo
+from lenssr.runs.load import load_task, read_config
+from lenssr.system.files import read_json
 
 __all__ = ["Network", "Seen"]
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from lenssr.files import write_text
-from lenssr.inference.upscale import Product
+from lenssr.inference.result import Product
+from lenssr.system.files import write_text
 
 __all__ = ["write_page"]
 

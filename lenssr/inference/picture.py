@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from lenssr.inference.upscale import Product
-from lenssr.results.figures import pyplot, save
+from lenssr.inference.result import Product
+from lenssr.results.figures.canvas import pyplot, save
 
 __all__ = ["write_picture"]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lenssr import __version__
-from lenssr.data.wcs import coordinates, rescaled
-from lenssr.files import whole_file
-from lenssr.inference.upscale import Product
+from lenssr.data.files.wcs import coordinates, rescaled
+from lenssr.inference.result import Product
+from lenssr.system.files import whole_file
+from lenssr.system.version import __version__
 
 __all__ = ["write_fits"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from lenssr.inference.upscale import Product
+    from lenssr.inference.result import Product
 
 __all__ = ["scores"]
 

@@ -9,7 +9,6 @@ the input, which measures it better than a network guesses it, so that flux is c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,44 +17,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lenssr.data.images import Image, filled, read
-from lenssr.data.noise import sky
+from lenssr.data.camera.noise import sky
+from lenssr.data.files.images import Image, filled, read
 from lenssr.inference.network import Network, Seen
+from lenssr.inference.result import Product
 from lenssr.inference.scores import scores
 from lenssr.inference.tiles import tiled
-from lenssr.progress import track
+from lenssr.system.progress import track
 
-__all__ = ["Product", "upscale"]
+__all__ = ["upscale"]
 
 _FITTING = (0.8, 1.2)  # reduced chi-squared that needs no word
 _SMOOTH = 6.0  # input pixels, sigma of a Gaussian
-
-
-@dataclass
-class Product:
-    """What became of one image.
-
-    Attributes:
-        image: that came in.
-        scale: SR pixels per input pixel along a side.
-        sr: flux per SR pixel in the input's unit (or surface brightness, where the input's was), NaN where the input's.
-        err: standard deviation of ``sr``; ``spread`` says of what.
-        bilinear: the input interpolated, in the same unit.
-        residual: ``sr`` degraded to the input's pixels, less the input, over the input's noise.
-        facts: numbers that say how far to trust it.
-        warnings: where the input is unlike what the network saw, and where the result does not fit it.
-    """
-
-    image: Image
-    scale: int
-    sr: np.ndarray
-    err: np.ndarray
-    bilinear: np.ndarray
-    residual: np.ndarray
-    spread: str
-    network: Network
-    facts: dict[str, float] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
 
 
 def upscale(
@@ -68,7 +41,7 @@ def upscale(
 
     Args:
         run: its folder, or an exported one.
-        inputs: files (see :func:`lenssr.data.images.read`), arrays (H, W) of flux per pixel, or both.
+        inputs: files (see :func:`lenssr.data.files.images.read`), arrays (H, W) of flux per pixel, or both.
         device: ``auto``, ``cpu`` or ``cuda``.
         draws: of a diffusion model; None for the run's own number.
 
@@ -177,13 +150,13 @@ def _degraded(
 ) -> tuple[Tensor, float | None]:
     """Return what the camera would make of an image; a blur of unknown strength is the one that fits best."""
     if seen.kernel is not None:
-        from lenssr.data.degrade import convolve
+        from lenssr.data.camera.degrade import convolve
 
         taken = convolve(surface[0, 0].double().numpy(), seen.kernel)
         return _binned(torch.from_numpy(taken).float()[None, None], scale), None
     if seen.blur is None:
         return _binned(surface, scale), None
-    from lenssr.data.degrade import blurred
+    from lenssr.data.camera.degrade import blurred
 
     def trial(sigma: float) -> Tensor:
         width = torch.tensor([float(sigma) * scale])

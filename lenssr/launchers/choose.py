@@ -9,10 +9,11 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from lenssr.config import CONFIGS, plain
+from lenssr.config.compose import plain
+from lenssr.config.groups import CONFIGS
+from lenssr.config.overrides import unknown_setting
 from lenssr.errors import ConfigError, did_you_mean
 from lenssr.launchers.jobs import Job
-from lenssr.overrides import unknown_setting
 
 __all__ = ["Launcher", "choose"]
 

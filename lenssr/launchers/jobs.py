@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import ctypes
 import shlex
-import signal
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lenssr.config import compose, plain
-from lenssr.evaluate import Evaluation
-from lenssr.runs import Run
-from lenssr.stages import identify
+from lenssr.config.compose import compose, plain
+from lenssr.runs.evaluation import Evaluation
+from lenssr.runs.folder import Run
+from lenssr.runs.stages import identify
 
 __all__ = [
     "Job",
     "asked",
-    "die_with_parent",
     "distinct",
     "evaluations_of",
     "jobs_of",
@@ -145,9 +141,3 @@ def last_lines(console: Path) -> str:
     except FileNotFoundError:
         lines = ["(nothing was printed)"]
     return "\n".join(f"    {line}" for line in lines)
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to stop this process when its parent is gone, however that went."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)

@@ -17,17 +17,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lenssr.config import select
+from lenssr.config.compose import select
 from lenssr.errors import Interrupted, Pruned, RunError
-from lenssr.files import read_json
 from lenssr.launchers import jobs as sweep
 from lenssr.launchers.devices import Device, environment, find_devices
-from lenssr.launchers.jobs import Job, die_with_parent, last_lines, outcome
-from lenssr.locks import claim, is_locked
-from lenssr.progress import duration, say, track
-from lenssr.results.summary import show_runs
-from lenssr.runs import Run
-from lenssr.stages import read_config
+from lenssr.launchers.jobs import Job, last_lines, outcome
+from lenssr.runs.folder import Run
+from lenssr.runs.load import read_config
+from lenssr.runs.summary import show_runs
+from lenssr.system.files import read_json
+from lenssr.system.locks import claim, is_locked
+from lenssr.system.processes import die_with_parent
+from lenssr.system.progress import duration, say, track
 
 __all__ = ["Pool", "PoolJob", "find_devices", "jobs_of", "plan"]
 

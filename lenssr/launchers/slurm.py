@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from lenssr.errors import ConfigError, Interrupted, RunError
-from lenssr.files import read_json, write_json
-from lenssr.launchers.jobs import Job, die_with_parent, last_lines, outcome
-from lenssr.progress import say, track
-from lenssr.results.summary import show_runs
+from lenssr.launchers.jobs import Job, last_lines, outcome
+from lenssr.runs.summary import show_runs
+from lenssr.system.files import read_json, write_json
+from lenssr.system.processes import die_with_parent
+from lenssr.system.progress import say, track
 
 __all__ = ["Queue", "Resources", "Work", "plan"]
 

@@ -16,7 +16,7 @@ from lenssr.data.batches import Batch
 from lenssr.metrics import physics
 from lenssr.metrics.protocols import scores
 from lenssr.models.interpolation import enlarged
-from lenssr.progress import track
+from lenssr.system.progress import track
 
 __all__ = ["Evaluation", "Spectrum", "Stopwatch", "bilinear", "evaluate", "example_of", "image_scores", "spread_of"]
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lenssr.data.batches import Batch
 from lenssr.metrics.evaluation import Stopwatch, spread_of
-from lenssr.progress import track
+from lenssr.system.progress import track
 
 __all__ = ["LabelEvaluation", "evaluate_classes", "evaluate_regression"]
 

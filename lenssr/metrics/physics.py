@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lenssr.symmetry import ELEMENTS, act
+from lenssr.models.symmetry import ELEMENTS, act
 
 __all__ = ["chi_squared", "equivariance_error", "flux_error", "power_ratio", "radial_power", "ring_radius"]
 

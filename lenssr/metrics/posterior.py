@@ -14,7 +14,7 @@ from torch import Tensor
 from lenssr.data.batches import Batch
 from lenssr.metrics.ensemble import LEVELS, coverage, crps, ranks
 from lenssr.metrics.evaluation import Evaluation, Spectrum, Stopwatch, bilinear, example_of, image_scores
-from lenssr.progress import track
+from lenssr.system.progress import track
 
 if TYPE_CHECKING:
     from lenssr.data import LensDataModule

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lenssr.compat import e2cnn, forget_bases
+from lenssr.models.e2cnn_compat import e2cnn, forget_bases
 
 __all__ = ["CircularMask", "Trunk", "field", "group_space"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lenssr.compat import e2cnn
+from lenssr.models.e2cnn_compat import e2cnn
 from lenssr.models.equivariant import Trunk, field
 from lenssr.models.upscale import check_scale
 

@@ -6,11 +6,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from lenssr.commands import command
-from lenssr.files import write_text
 from lenssr.launchers.choose import choose
-from lenssr.results.tables import Cell, Column, Row, Table
+from lenssr.results.tables.table import Cell, Column, Row, Table
 from lenssr.results.write import beside, end_with, fill, write
+from lenssr.system.commands import command
+from lenssr.system.files import write_text
 
 __all__ = ["ORDER", "compared", "main"]
 

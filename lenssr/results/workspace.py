@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from lenssr.commands import command
 from lenssr.errors import ConfigError, LensSRError, RunError
-from lenssr.progress import say
+from lenssr.system.commands import command
+from lenssr.system.progress import say
 
 __all__ = ["build", "main"]
 

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lenssr.commands import command
 from lenssr.errors import RunError
-from lenssr.files import read_json, write_json, write_text
-from lenssr.progress import say, track
+from lenssr.system.commands import command
+from lenssr.system.files import read_json, write_json, write_text
+from lenssr.system.progress import say, track
 
 if TYPE_CHECKING:
     from lenssr.launchers.choose import Launcher
-    from lenssr.results.tables import Table
+    from lenssr.results.tables.table import Table
 
 __all__ = ["beside", "collect", "end_with", "fill", "main", "provenance", "write", "write_costs"]
 
@@ -25,7 +25,7 @@ def collect(chosen: Sequence[str] = (), overrides: Sequence[str] = ()) -> list[T
     Raises:
         ConfigError: a name or an override names nothing.
     """
-    from lenssr.results.tables import available, build
+    from lenssr.results.tables.collect import available, build
 
     names, tables = list(chosen) or available(overrides), []
     with track("collecting", len(names), "tables") as advance:
@@ -88,10 +88,10 @@ def write(
     Returns:
         The commands that would fill the empty cells.
     """
-    from lenssr.results.page import to_html
-    from lenssr.results.render import CAPTIONS, to_latex, to_markdown
-    from lenssr.results.table_figures import draw
-    from lenssr.results.wandb_tables import upload
+    from lenssr.results.figures.tables import draw
+    from lenssr.results.tables.page import to_html
+    from lenssr.results.tables.render import CAPTIONS, to_latex, to_markdown
+    from lenssr.results.tables.wandb_tables import upload
 
     filled: list[tuple[Table, list[Path]]] = []
     for table in tables:
@@ -155,8 +155,8 @@ def write_costs(chosen: list[str], overrides: list[str], folder: Path) -> None:
     """
     import torch
 
-    from lenssr.results.cost import estimate, to_markdown
-    from lenssr.results.tables import available
+    from lenssr.results.tables.collect import available
+    from lenssr.results.tables.cost import estimate, to_markdown
 
     batch = None if torch.cuda.is_available() else 2  # a CPU's time grows with the batch, a GPU's need not
     for name in chosen or available(overrides):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from lenssr.files import read_json, whole_file, write_text
-from lenssr.progress import say
+from lenssr.system.files import read_json, whole_file, write_text
+from lenssr.system.progress import say
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lenssr.config import compose, plain
+from lenssr.config.compose import compose, plain
 from lenssr.errors import ConfigError, Interrupted, LensSRError, RunError
 from lenssr.launchers.jobs import Job, jobs_of, outcome
-from lenssr.locks import is_locked, locked
-from lenssr.progress import say
 from lenssr.search.leave import leave
 from lenssr.search.space import parse, words
 from lenssr.search.study import begin, quiet, sampler, study_lock
+from lenssr.system.locks import is_locked, locked
+from lenssr.system.progress import say
 
 if TYPE_CHECKING:
     from optuna.trial import Trial

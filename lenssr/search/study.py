@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenssr.errors import ConfigError
-from lenssr.files import read_json, write_json
-from lenssr.locks import locked
+from lenssr.system.files import read_json, write_json
+from lenssr.system.locks import locked
 
 if TYPE_CHECKING:
     from optuna import Study

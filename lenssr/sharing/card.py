@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lenssr import __version__
-from lenssr.results.summary import columns, rows
+from lenssr.runs.summary import columns, rows
+from lenssr.system.version import __version__
 
 __all__ = ["card"]
 

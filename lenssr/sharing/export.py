@@ -17,13 +17,13 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from lenssr import __version__
-from lenssr.commands import command
-from lenssr.config import stage_nodes
+from lenssr.config.identity import stage_nodes
 from lenssr.errors import RunError
-from lenssr.files import read_json, whole_folder, write_json, write_text
-from lenssr.locks import locked
-from lenssr.stages import EXPORTED, SHARED_WEIGHTS, load_run, read_config
+from lenssr.runs.load import EXPORTED, SHARED_WEIGHTS, load_run, read_config
+from lenssr.system.commands import command
+from lenssr.system.files import read_json, whole_folder, write_json, write_text
+from lenssr.system.locks import locked
+from lenssr.system.version import __version__
 
 __all__ = ["export", "main"]
 

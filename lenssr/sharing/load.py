@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from lenssr.errors import RunError
-from lenssr.stages import EXPORTED, SHARED_WEIGHTS, load_run
+from lenssr.runs.load import EXPORTED, SHARED_WEIGHTS, load_run
 
 __all__ = ["load"]
 
@@ -26,7 +26,7 @@ _FILES = (
 def load(where: str | Path, revision: str | None = None) -> nn.Module:
     """Return a trained model in evaluation mode, on the CPU; none of the code that may lie beside it is run.
 
-    It takes and gives images divided by ``model.unit``; see :func:`lenssr.stages.load_run`.
+    It takes and gives images divided by ``model.unit``; see :func:`lenssr.runs.stages.load_run`.
 
     Args:
         where: a run folder, an exported folder, or ``owner/name`` on the hub; an existing folder goes first.

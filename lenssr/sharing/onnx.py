@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lenssr.files import whole_file
-from lenssr.progress import say
+from lenssr.system.files import whole_file
+from lenssr.system.progress import say
 
 __all__ = ["TOLERANCE", "example_inputs", "write_onnx"]
 

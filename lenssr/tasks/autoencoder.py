@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.optim import Adam
 
 from lenssr.data.batches import Batch
-from lenssr.data.random import normal, philox
+from lenssr.data.camera.random import normal, philox
 from lenssr.models.aae import AAE
 from lenssr.tasks.base import Task
 

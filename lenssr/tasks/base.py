@@ -22,7 +22,7 @@ class Task(pl.LightningModule):
     """A model under training.
 
     Subclasses give ``objective`` (what is minimised, for timing and for training) and ``predict`` (what is scored).
-    Model, loss and optimizer are built from the config by :mod:`lenssr.build`; the module itself keeps no
+    Model, loss and optimizer are built from the config by :mod:`lenssr.runs.build`; the module itself keeps no
     hyper-parameters, so its checkpoints hold tensors and numbers alone.
 
     Args:

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from lenssr.data import LensDataModule
 from lenssr.data.batches import Batch
-from lenssr.data.random import normal, philox, uniform
+from lenssr.data.camera.random import normal, philox, uniform
 from lenssr.errors import ConfigError
 from lenssr.metrics.posterior import PosteriorEvaluation, evaluate_posterior
 from lenssr.models.spread import Spread
-from lenssr.sampling import SAMPLERS, STEPS, alphas, evaluations_of, integrate, scheduler
 from lenssr.tasks.base import Task
+from lenssr.tasks.sampling import SAMPLERS, STEPS, alphas, evaluations_of, integrate, scheduler
 
 __all__ = ["Diffusion"]
 
@@ -37,7 +37,7 @@ class Diffusion(Task):
 
     Args:
         residual: which of the two.
-        prediction: what the network tells, ``flow`` or ``epsilon``, see :mod:`lenssr.sampling`.
+        prediction: what the network tells, ``flow`` or ``epsilon``, see :mod:`lenssr.tasks.sampling`.
         sampler: of the test, see there.
         evaluations: of the network for each draw, at most.
         draws: from each posterior, in the test.

@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
 
-from lenssr.config import instantiate
+from lenssr.config.instantiate import instantiate
 from lenssr.errors import ConfigError, did_you_mean
 
 __all__ = ["configure"]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lenssr.data.batches import Batch
 from lenssr.errors import RunError
-from lenssr.symmetry import averaged
+from lenssr.models.symmetry import averaged
 from lenssr.tasks.base import Task
 
 __all__ = ["SuperResolution"]

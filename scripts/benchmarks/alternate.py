@@ -121,7 +121,7 @@ def timed(work: Callable[[], Iterable[Any]], items: int) -> Callable[[], Seconds
 
 def config(outputs: Path, *overrides: str) -> dict[str, Any]:
     """Return a configuration of the project."""
-    from lenssr.config import compose, plain
+    from lenssr.config.compose import compose, plain
 
     return plain(compose([f"paths.outputs={outputs}", *overrides]))
 

@@ -20,8 +20,8 @@ def reading(size: Size, folder: Path) -> list[Row]:
     import numpy as np
     import torch
 
-    from lenssr.build import build_data
-    from lenssr.data.observe import Window
+    from lenssr.data.camera.observe import Window
+    from lenssr.runs.build import build_data
 
     splits = f"dataset.source.splits={{train:{size.stored},validation:1,test:1}}"
     data = build_data(config(folder, splits, "dataset.source.classes=[no_sub]", "loader.resident=false"))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # they take seconds to import; --help shall not wait for them
     import numpy as np
     import pandas as pd
 
-    from lenssr.data.lensing import Instrument
+    from lenssr.data.sky.lensing import Instrument
 
 __all__ = ["lenstronomy_images", "simulation"]
 
@@ -71,8 +71,8 @@ def simulation(size: Size, folder: Path) -> list[Row]:
 
     Its objects are rebuilt for every image, as the published simulator does, or kept.
     """
-    from lenssr.build import build_data
-    from lenssr.data.parameters import sample
+    from lenssr.data.sky.parameters import sample
+    from lenssr.runs.build import build_data
 
     source = build_data(config(folder, "physics=deeplense", "dataset.image_size=150")).source
     rows = []
@@ -89,7 +89,7 @@ def _compared(table: pd.DataFrame, camera: Instrument, kept: bool, size: Size) -
     """Return the facts of a comparison, and its cells."""
     import numpy as np
 
-    from lenssr.data.simulate import simulate
+    from lenssr.data.sets.simulated import simulate
 
     records = table.to_dict("records")
 

@@ -42,8 +42,8 @@ def project_training(config: dict[str, Any], watch: _Stopwatch) -> nn.Module:
     """Train with the project's trainer, callbacks, logger and checkpoint."""
     import pytorch_lightning as pl
 
-    from lenssr.build import build_data, build_task, build_trainer
-    from lenssr.runs import Run
+    from lenssr.runs.build import build_data, build_task, build_trainer
+    from lenssr.runs.folder import Run
 
     class Stamp(pl.Callback):
         def on_train_batch_end(self, trainer: pl.Trainer, *args: Any) -> None:
@@ -62,7 +62,7 @@ def bare_training(config: dict[str, Any], watch: _Stopwatch) -> nn.Module:
     import torch
     import torch.nn.functional as F
 
-    from lenssr.build import build_data, build_model
+    from lenssr.runs.build import build_data, build_model
 
     wanted = config["optimizer"]
     loader = build_data(config).train_dataloader()

@@ -35,7 +35,7 @@ class SlurmLauncher(Launcher):
         Raises:
             LensSRError: some jobs failed; the others are done. Or SLURM or submitit is missing.
         """
-        from lenssr.config import plain
+        from lenssr.config.compose import plain
         from lenssr.launchers.choose import Launcher as Chosen
         from lenssr.launchers.jobs import asked, distinct, returned
 

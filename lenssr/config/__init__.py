@@ -1,0 +1,1 @@
+"""What is asked for: composing configurations, their identity, building what they describe."""

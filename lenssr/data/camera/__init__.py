@@ -1,0 +1,1 @@
+"""From a noise-free image to what a telescope records."""

@@ -1,0 +1,1 @@
+"""Images that others recorded, read without running anybody's code."""

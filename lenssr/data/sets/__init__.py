@@ -1,0 +1,1 @@
+"""Sets of images on disk: simulated, imported, labelled."""

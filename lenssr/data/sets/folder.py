@@ -1,0 +1,247 @@
+"""DeepLense's published files, converted once to a memory-mapped set.
+
+Layout: ``<root>/{train,test}/{no_sub,axion|vortex,cdm}/*.npy``; an axion file is an object array
+``[image, mass / eV]``. Images may be (H, W), (1, H, W), (3, H, W) or (H, W, 3); of three bands the first is taken.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lenssr.data.files.unpickle import read_npy
+from lenssr.data.sets.store import FORMAT, ImageSet, SetWriter, open_set
+from lenssr.errors import ConfigError, DataError
+from lenssr.system.files import whole_folder
+from lenssr.system.locks import locked
+from lenssr.system.progress import say, track
+
+__all__ = ["FolderSource", "read_image"]
+
+_ALIASES = {"axion": ("axion", "vortex"), "no_sub": ("no_sub",), "cdm": ("cdm",)}
+_NAMED = 5  # bad files named in a message
+
+
+def read_image(path: Path, size: int) -> tuple[np.ndarray, float]:
+    """Return (image (size, size) float32, log10 of the axion mass / eV or NaN).
+
+    Raises:
+        ValueError: the file is no finite, varying image of that size; the message says which.
+    """
+    array, mass = read_npy(path), float("nan")
+    if array.dtype.hasobject:
+        if array.size != 2:
+            raise ValueError(f"an object array of {array.size} entries, where [image, mass] was expected")
+        image, value = array.ravel()
+        array = np.asarray(image)
+        try:
+            mass = float(np.asarray(value))
+        except (TypeError, ValueError):
+            raise ValueError("the second entry of [image, mass] is no number") from None
+        # published files hold m / eV; some hold its logarithm
+        mass = float(np.log10(mass)) if mass > 0 else mass
+    image = _band(array)
+    if image.dtype.kind not in "biuf":
+        raise ValueError(f"pixels of type {image.dtype}, where real numbers were expected")
+    if image.size == 0:
+        raise ValueError("empty")
+    if image.shape != (size, size):
+        raise ValueError(f"shape {array.shape}, where {size} x {size} px was expected (dataset.image_size)")
+    image = image.astype(np.float32)
+    if not np.isfinite(image).all():
+        raise ValueError("holds NaN or infinite pixels")
+    if image.max() == image.min():
+        raise ValueError("constant")
+    return image, mass
+
+
+def _band(array: np.ndarray) -> np.ndarray:
+    if array.ndim == 3 and array.shape[0] in (1, 3):
+        return array[0]
+    if array.ndim == 3 and array.shape[2] in (1, 3):
+        return array[..., 0]
+    return array
+
+
+class FolderSource:
+    """A set of observed images from ``.npy`` files.
+
+    Args:
+        name: of the set.
+        root: folder with ``train`` and ``test``.
+        image_size: pixels along a side that every image must have.
+        pixel_scale: arcsec.
+        classes: class folders to read; ``axion`` also reads ``vortex``.
+        validation_fraction: of the training files, taken evenly.
+        limits: images per split at most.
+        unreadable: ``stop`` or ``skip`` where files are no such images.
+        folder: where converted sets are kept.
+
+    Raises:
+        ConfigError: root is no folder, or ``unreadable`` is neither word.
+    """
+
+    noise_free = False
+
+    def __init__(
+        self,
+        name: str,
+        root: str,
+        image_size: int,
+        pixel_scale: float,
+        classes: list[str],
+        validation_fraction: float,
+        limits: dict[str, int],
+        unreadable: str,
+        folder: str,
+    ) -> None:
+        self.root = Path(root).expanduser()
+        if not self.root.is_dir():
+            raise ConfigError(f"dataset.source.root={root} is no folder; give the one that holds train/ and test/.")
+        if unreadable not in ("stop", "skip"):
+            raise ConfigError(f"dataset.source.unreadable={unreadable} is neither 'stop' nor 'skip'.")
+        if not 0 < validation_fraction < 1:
+            raise ConfigError(f"dataset.source.validation_fraction={validation_fraction} must lie between 0 and 1.")
+        self.name, self.image_size, self.pixel_scale, self.classes = name, image_size, pixel_scale, classes
+        self.unreadable, self.folder = unreadable, Path(folder)
+        self.validation_fraction, self.limits = validation_fraction, limits
+        self._said = False
+
+    def open(self, device: Any = None) -> dict[str, ImageSet]:
+        """Return the splits, converting the files first if no earlier command did."""
+        files = self._files()
+        path = self._path(files)
+        if not path.exists():
+            with locked(path, f"Waiting for another process that converts {self.root} ..."):
+                if not path.exists():
+                    self._convert(path, files)
+        return open_set(path, verify=True)
+
+    @property
+    def path(self) -> Path:
+        """Folder of the converted set; another where a file was changed, added or taken away."""
+        return self._path(self._files())
+
+    def _path(self, files: dict[str, list[tuple[str, Path]]]) -> Path:
+        listing = [[name, p.relative_to(self.root).as_posix(), *_stamp(p)] for s in files for name, p in files[s]]
+        about = [
+            FORMAT,
+            self.image_size,
+            self.pixel_scale,
+            self.limits,
+            self.validation_fraction,
+            self.unreadable,
+        ]
+        digest = hashlib.sha256(json.dumps([about, listing]).encode()).hexdigest()
+        return self.folder / f"{self.name}-{digest[:8]}"
+
+    def _files(self) -> dict[str, list[tuple[str, Path]]]:
+        found = {split: self._listed(split) for split in ("train", "test")}
+        every = max(2, round(1 / self.validation_fraction))
+        train = found["train"]
+        splits = {
+            "train": [entry for i, entry in enumerate(train) if i % every],
+            "validation": train[::every],
+            "test": found["test"],
+        }
+        used = {split: _balanced(entries, self.limits[split]) for split, entries in splits.items()}
+        if sum(map(len, used.values())) < sum(map(len, splits.values())) and not self._said:
+            self._said = True
+            counts = ", ".join(f"{split} {len(used[split])} of {len(splits[split])}" for split in splits)
+            say(f"{self.root}: using {counts} files (dataset.source.limits; scale=report takes more)")
+        return used
+
+    def _listed(self, split: str) -> list[tuple[str, Path]]:
+        entries = []
+        for name in self.classes:
+            folders = [self.root / split / alias for alias in _ALIASES.get(name, (name,))]
+            folder = next((f for f in folders if f.is_dir()), None)
+            if folder is None:
+                tried = " or ".join(str(f) for f in folders)
+                raise DataError(
+                    f"There is no folder {tried}; see dataset.source.classes for the folders that are read."
+                )
+            entries += [(name, path) for path in sorted(folder.glob("*.npy"))]
+        if not entries:
+            raise DataError(f"{self.root / split} holds no .npy files.")
+        return entries
+
+    def _convert(self, path: Path, files: dict[str, list[tuple[str, Path]]]) -> None:
+        good, bad = self._inspect(files)
+        if bad:
+            names = "; ".join(f"{p.relative_to(self.root)}: {why}" for p, why in bad[:_NAMED])
+            more = f"; and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+            total = sum(map(len, files.values()))
+            text = f"{len(bad)} of {total} files under {self.root} cannot be used: {names}{more}."
+            if self.unreadable == "stop":
+                raise DataError(f"{text} Mend or remove them, or leave them out with dataset.source.unreadable=skip.")
+            say(f"{text} They are left out.")
+        with whole_folder(path) as folder:
+            writer = SetWriter(folder)
+            size, maxima = self.image_size, []
+            for split, table in good.items():
+                if table.empty:
+                    raise DataError(f"No usable image is left for the {split} split of {self.root}.")
+
+                def chunks(table: pd.DataFrame = table) -> Iterator[np.ndarray]:
+                    for name in table["file"]:
+                        image, _ = read_image(self.root / name, size)
+                        maxima.append(float(image.max()))
+                        yield image[None]
+
+                writer.write(split, (len(table), size, size), chunks(), table)
+            writer.finish(
+                {
+                    "noise_free": False,
+                    "pixel_scale": self.pixel_scale,
+                    "unit": float(np.median(maxima)),
+                    "units": {
+                        "images": "as in the files",
+                        "unit": "the same; networks see images divided by it",
+                    },
+                    "config": {"root": str(self.root), "unreadable": [str(p) for p, _ in bad]},
+                }
+            )
+
+    def _inspect(
+        self, files: dict[str, list[tuple[str, Path]]]
+    ) -> tuple[dict[str, pd.DataFrame], list[tuple[Path, str]]]:
+        good: dict[str, pd.DataFrame] = {}
+        bad: list[tuple[Path, str]] = []
+        with track(f"reading {self.root}", sum(map(len, files.values())), "files") as advance:
+            for split, entries in files.items():
+                rows = []
+                for name, path in entries:
+                    advance()
+                    try:
+                        _, mass = read_image(path, self.image_size)
+                    except (ValueError, OSError, EOFError) as error:
+                        bad.append((path, str(error)))
+                        continue
+                    file = path.relative_to(self.root).as_posix()
+                    rows.append({"class": name, "file": file, "log10_axion_mass": mass, "exposure_time": 1.0})
+                table = pd.DataFrame(rows)
+                table.insert(0, "index", range(len(table)))
+                good[split] = table
+        return good, bad
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _balanced(entries: list[tuple[str, Path]], limit: int) -> list[tuple[str, Path]]:
+    """Take turns among the classes, up to a number of files."""
+    by_class: dict[str, list[tuple[str, Path]]] = {}
+    for entry in entries:
+        by_class.setdefault(entry[0], []).append(entry)
+    longest = max(map(len, by_class.values()), default=0)
+    turns = [rows[i] for i in range(longest) for rows in by_class.values() if i < len(rows)]
+    return turns[:limit]

@@ -1,0 +1,205 @@
+"""Simulated sets: found by their identity, or made once under a lock."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from lenssr.data.sets.store import FORMAT, ImageSet, SetWriter, open_set
+from lenssr.data.sky.galaxies import Galaxies
+from lenssr.data.sky.galaxies import galaxies as make_galaxies
+from lenssr.data.sky.lensing import Instrument, render
+from lenssr.data.sky.parameters import SPLITS, Scene, sample
+from lenssr.errors import ConfigError
+from lenssr.system.files import whole_folder
+from lenssr.system.locks import locked
+from lenssr.system.progress import track
+from lenssr.system.version import __version__
+
+__all__ = ["SimulatedSource", "as_tensors", "simulate"]
+
+_RAYS = {"cpu": 1 << 17, "cuda": 6_000_000}  # traced at once; a CPU's share, some ten maps, shall stay in its cache
+
+
+def as_tensors(
+    rows: pd.DataFrame, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+) -> dict[str, Tensor]:
+    """Return the numeric parameters as tensors (B,), and the sub-haloes padded to (B, K) with theta_E = 0."""
+    tensors = {}
+    for name in rows.columns:
+        if name.startswith("subhalo_"):
+            width = max((len(values) for values in rows[name]), default=0)
+            padded = np.zeros((len(rows), width))
+            for i, values in enumerate(rows[name]):
+                padded[i, : len(values)] = values
+            tensors[name] = torch.as_tensor(padded, dtype=dtype, device=device)
+        elif name not in ("index", "class"):
+            tensors[name] = torch.tensor(rows[name].to_numpy(float), dtype=dtype, device=device)
+    return tensors
+
+
+def simulate(
+    table: pd.DataFrame,
+    instrument: Instrument,
+    device: torch.device | str = "cpu",
+    chunk: int | None = None,
+    galaxies: Galaxies | None = None,
+) -> Iterator[np.ndarray]:
+    """Yield noise-free images (n, N, N), float32, in the order of the table's rows.
+
+    ``chunk`` is how many images of a class are rendered at once; None: as many as the device takes best. Images of
+    one class are rendered together, so that no_sub images do not pay for the 100 masses of a vortex.
+    """
+    rays = (instrument.image_size * instrument.supersampling) ** 2  # of an image
+    size = chunk or max(1, _RAYS["cuda" if torch.device(device).type == "cuda" else "cpu"] // rays)
+    names = table["class"].unique()
+    # tensors of a class are made once: pandas costs more than rendering where a chunk is small
+    places = {name: np.flatnonzero(table["class"] == name) for name in names}
+    tensors = {name: as_tensors(table.iloc[places[name]], device) for name in names}
+    block = size * max(1, len(names))
+    for start in range(0, len(table), block):
+        stop = min(start + block, len(table))
+        images = np.empty((stop - start, instrument.image_size, instrument.image_size), np.float32)
+        for name in names:
+            first, last = np.searchsorted(places[name], (start, stop))
+            for low in range(first, last, size):
+                part = slice(low, min(low + size, last))
+                drawn = render({key: value[part] for key, value in tensors[name].items()}, instrument, galaxies)
+                images[places[name][part] - start] = drawn.cpu().numpy()
+        yield images
+
+
+def _check(classes: list[str], splits: dict[str, int]) -> None:
+    if set(splits) != set(SPLITS):
+        raise ConfigError(f"dataset.source.splits names {sorted(splits)}; it must name {sorted(SPLITS)}.")
+    for split, count in splits.items():
+        if count < 1:
+            raise ConfigError(f"dataset.source.splits.{split}={count} leaves that split empty; give it 1 or more.")
+    if not classes:
+        raise ConfigError("dataset.source.classes is empty; name at least one of no_sub, axion, cdm.")
+
+
+class SimulatedSource:
+    """A set of noise-free lens images and all their parameters.
+
+    Args:
+        name: of the set; its folder's name begins with it.
+        image_size: pixels along a side.
+        pixel_scale: arcsec.
+        psf_fwhm: arcsec, Gaussian.
+        psf_truncation: half-width of the kernel in standard deviations.
+        exposure_time: a number or distribution, see :func:`lenssr.data.sky.parameters.draw`.
+        classes: substructure classes, in equal parts.
+        splits: images in each of ``train``, ``validation``, ``test``.
+        seed: of the sky.
+        physics: lens, source and substructure distributions (``configs/physics``).
+        folder: where sets are kept.
+        changes: nodes of ``physics`` that this set replaces in part, as ``{macro: {theta_E: 1.5}}``; of the published
+            physics, which has one lens for all, alone.
+        two_planes: see :class:`lenssr.data.sky.parameters.Scene`.
+        flux: total flux of the source; None: its amplitude decides.
+        galaxies: arguments of :func:`lenssr.data.sky.galaxies.galaxies`; None: Sersic profiles.
+        supersampling: rays along a side of a pixel; None: as many as the physics says.
+    """
+
+    noise_free = True
+
+    def __init__(
+        self,
+        name: str,
+        image_size: int,
+        pixel_scale: float,
+        psf_fwhm: float,
+        psf_truncation: float,
+        exposure_time: Any,
+        classes: list[str],
+        splits: dict[str, int],
+        seed: int,
+        physics: dict[str, Any],
+        folder: str,
+        changes: dict[str, dict[str, Any]] | None = None,
+        two_planes: bool = False,
+        flux: float | None = None,
+        galaxies: dict[str, Any] | None = None,
+        supersampling: int | None = None,
+    ) -> None:
+        _check(classes, splits)
+        rays = int(supersampling or physics["supersampling"])
+        self.instrument = Instrument(image_size, pixel_scale, psf_fwhm, psf_truncation, rays)
+        self.name, self.exposure_time, self.classes = name, exposure_time, classes
+        if changes and physics["cosmology"]["distances"] == "luminosity":
+            physics = {**physics, **{key: {**physics[key], **change} for key, change in changes.items()}}
+        self.splits, self.seed, self.physics = splits, seed, physics
+        self.scene = Scene(two_planes, flux, int(galaxies["count"]) if galaxies else 0)
+        self._galaxies = galaxies
+        self.config = {
+            "name": name,
+            "image_size": image_size,
+            "pixel_scale": pixel_scale,
+            "psf_fwhm": psf_fwhm,
+            "psf_truncation": psf_truncation,
+            "exposure_time": exposure_time,
+            "classes": classes,
+            "splits": splits,
+            "seed": seed,
+            # the detector acts when a sample is read, not here
+            "physics": {key: value for key, value in physics.items() if key != "detector"},
+        }
+        if self.scene != Scene():  # the sets of plain scenes keep the names that they had before there were others
+            self.config |= {"two_planes": two_planes, "flux": flux, "galaxies": galaxies, "supersampling": rays}
+        digest = hashlib.sha256(json.dumps([FORMAT, self.config], sort_keys=True).encode()).hexdigest()
+        self.path = Path(folder) / f"{name}-{physics['name']}-{digest[:8]}"
+
+    def open(self, device: torch.device | str = "cpu") -> dict[str, ImageSet]:
+        """Return the set's splits, simulating them first if no earlier command did."""
+        if not self.path.exists():
+            with locked(self.path, f"Waiting for another process that simulates {self.path} ..."):
+                if not self.path.exists():
+                    self._make(device)
+        return open_set(self.path, verify=True)
+
+    def _make(self, device: torch.device | str) -> None:
+        with whole_folder(self.path) as folder:
+            writer = SetWriter(folder)
+            size = self.instrument.image_size
+            peaks: dict[str, list[np.ndarray]] = {split: [] for split in self.splits}
+
+            sources = None if self._galaxies is None else make_galaxies(**self._galaxies)
+
+            def chunks(split: str, table: pd.DataFrame) -> Iterator[np.ndarray]:
+                for images in simulate(table, self.instrument, device, galaxies=sources):
+                    advance(len(images))
+                    peaks[split].append(images.max(axis=(1, 2)))
+                    yield images
+
+            with track(f"simulating {self.path.name}", sum(self.splits.values()), "images") as advance:
+                for split, count in self.splits.items():
+                    arguments = (self.physics, self.exposure_time, self.classes, self.seed, split, count, self.scene)
+                    table = sample(*arguments)
+                    writer.write(split, (count, size, size), chunks(split, table), table)
+            writer.finish(self._about(np.concatenate(peaks["train"] or [np.ones(1)])))
+
+    def _about(self, peaks: np.ndarray) -> Mapping[str, Any]:
+        return {
+            "noise_free": True,
+            "pixel_scale": self.instrument.pixel_scale,
+            # the typical peak comes out at 2/3, and peak plus noise below one
+            "unit": 1.5 * float(np.median(peaks)),
+            "units": {
+                "images": "flux / pixel / unit time, noise-free",
+                "unit": "the same; networks see images divided by it",
+                "lengths": "arcsec",
+                "angles": "radian, counter-clockwise from +x",
+                "log10_axion_mass": "log10(m / eV)",
+            },
+            "config": self.config,
+            "versions": {"lenssr": __version__, "torch": torch.__version__, "numpy": np.__version__},
+        }

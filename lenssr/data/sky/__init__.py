@@ -1,0 +1,1 @@
+"""From physical parameters to the noise-free image of a lens."""

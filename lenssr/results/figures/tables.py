@@ -1,0 +1,236 @@
+"""Pictures of a table: one lens through every model, quality against cost, power against frequency."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from textwrap import fill
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from lenssr.results.figures.canvas import mark, mark_decades, pyplot, save, stretch
+from lenssr.results.figures.cost_curve import cost_curve
+from lenssr.results.figures.shots_curve import shots_curve
+from lenssr.results.tables.table import Row, Table
+from lenssr.runs.folder import RunResult
+from lenssr.system.files import whole_file
+
+__all__ = ["draw"]
+
+_COLUMNS = (6, 5, 4)  # of a grid of pictures: the first that leaves the fewest places empty
+_MARKERS = "osD^vP*X<>hdp"
+
+
+def draw(table: Table, folder: Path) -> list[Path]:
+    """Write ``<table>_{grid,cost,spectrum}.png`` of a table of images, ``<table>_scores.png`` of one of labels.
+
+    Where all rows are one network there is no cost to compare. One over the number of training images gets
+    ``<table>_curve.png``. Rows without a finished run are left out; where there is none, nothing is written.
+    """
+    rows = [row for row in table.rows if row.results]
+    if not rows:
+        return []
+    if not any(_has(result, "report/psnr") for row in rows for result in row.results):
+        return [_labels(table, folder / f"{table.name}_scores.png")]
+    if any(row.curve for row in rows):
+        return [shots_curve(table, folder / f"{table.name}_curve.png")]
+    drawn = any(_has(result, "ensemble/crps") for row in rows for result in row.results)
+    cost = cost_curve if drawn else _cost
+    # one network costs the same whatever its loss, and what was measured would only show the machine's other work
+    compared = drawn or len({row.parameters for row in rows}) > 1
+    return [
+        _grid(rows, folder / f"{table.name}_grid.png"),
+        *([cost(rows, folder / f"{table.name}_cost.png")] if compared else []),
+        _spectrum(rows, folder / f"{table.name}_spectrum.png"),
+        *(_of_the_baseline(table, folder) if drawn else []),
+    ]
+
+
+def _of_the_baseline(table: Table, folder: Path) -> list[Path]:
+    """Copy what the baseline's first run drew of its posteriors."""
+    results = next((row.results for row in table.rows if row.label == table.baseline), [])
+    pictures = []
+    for name in ("calibration", "samples"):
+        drawn = results[0].run / "figures" / f"{name}.png" if results else None
+        if drawn and drawn.is_file():
+            with whole_file(folder / f"{table.name}_{name}.png") as temporary:
+                shutil.copyfile(drawn, temporary)
+            pictures.append(folder / f"{table.name}_{name}.png")
+    return pictures
+
+
+def _labels(table: Table, path: Path) -> Path:
+    """Draw the first column's scores: a dot a seed, their mean and spread, the report's number as a cross."""
+    column = table.columns[0]
+    rows = [row for row in table.rows if row.cells.get(column.key)]
+    rows = [row for row in rows if not row.results] + [row for row in rows if row.results][::-1]
+    first = sum(not row.results for row in rows)
+    figure, axis = pyplot().subplots(figsize=(8, 1 + 0.42 * len(rows)), layout="constrained")
+    for height, row in enumerate(rows):
+        cell = row.cells[column.key]
+        assert cell is not None
+        if not row.results:
+            axis.axvline(cell.mean, color="0.5", ls="--", lw=1)
+            axis.annotate(
+                row.label, (cell.mean, 1.01), xycoords=("data", "axes fraction"), ha="center", fontsize=8, color="0.3"
+            )
+            continue
+        seeds = [column.factor * r.metrics["scores"]["prediction"][column.key]["mean"] for r in row.results]
+        axis.plot(seeds, [height] * len(seeds), "o", ms=4, color="C0", alpha=0.5)
+        axis.errorbar(cell.mean, height, xerr=cell.std, fmt="s", ms=5, color="C0", capsize=4)
+        if cell.published is not None:
+            axis.plot(cell.published, height, "x", color="C3")
+    axis.set_yticks(range(first, len(rows)), labels=[row.label for row in rows[first:]])
+    axis.set(xscale="log", ylim=(first - 0.6, len(rows) - 0.4))
+    mark_decades(axis.xaxis)
+    axis.set_xlabel(f"{column.group}: {column.label}\nsquare: mean ± spread over seeds; cross: the 2023 report")
+    axis.grid(alpha=0.3, axis="x", which="both")
+    return save(figure, path)
+
+
+def _prediction(result: RunResult, index: int) -> tuple[np.ndarray, dict[str, np.ndarray], float]:
+    """Return a run's image of one test sample, the sample, both in flux units, and the pixel scale in arcsec."""
+    from lenssr.runs.build import build_data
+    from lenssr.runs.load import load_task, read_config
+
+    config = read_config(result.folder)
+    data, task = build_data(config), load_task(result.run, config=config)
+    cpu = torch.device("cpu")
+    task.to(cpu)
+    for batch in data.evaluation("test", cpu):
+        if index in batch["index"]:
+            here = batch["index"] == index
+            one: Any = {name: value[here] for name, value in batch.items()}  # type: ignore[index]
+            break
+    with torch.inference_mode():
+        image = task.predict_test(one)
+    images = {name: one[name][0, 0].numpy() * data.unit for name in ("lr", "hr", "truth") if name in one}
+    return image[0, 0].numpy() * data.unit, images, data.sets["test"].pixel_scale
+
+
+def _grid(rows: list[Row], path: Path, index: int = 1) -> Path:
+    """Draw one lens (the second test image, a vortex) through every model, each above its residual."""
+    from matplotlib.colors import Normalize
+
+    drawn = [(row.label, *_prediction(row.results[0], index)) for row in rows]
+    _, _, seen, pixel = drawn[0]
+    name = "truth" if "truth" in seen else "hr"
+    panels: list[tuple[str, np.ndarray, np.ndarray | None]] = [("LR", seen["lr"], None)]
+    if name == "truth":
+        panels.append(("HR, noise-free", seen["truth"], None))
+    panels.append(("HR, noisy", seen["hr"], seen["hr"] - seen[name]))
+    panels += [(label, image, image - seen[name]) for label, image, _, _ in drawn]
+    brightness = stretch(seen["hr"], seen[name])
+    # the typical model's residuals set the scale: one that failed shall not pale the others
+    limit = float(np.median([np.quantile(np.abs(image - seen[name]), 0.999) for _, image, _, _ in drawn]))
+    half = seen["hr"].shape[-1] * pixel / 2
+
+    columns = min(*_COLUMNS, key=lambda count: -len(panels) % count) if len(panels) > max(_COLUMNS) else len(panels)
+    lines = -(-len(panels) // columns)
+    figure, axes = pyplot().subplots(
+        2 * lines, columns, figsize=(2.3 * columns + 1.2, 4.7 * lines), layout="constrained", squeeze=False
+    )
+    for axis in axes.flat:
+        axis.set_axis_off()
+    shown: dict[bool, Any] = {}
+    for i, (title, image, residual) in enumerate(panels):
+        line, column = divmod(i, columns)
+        top, below = axes[2 * line, column], axes[2 * line + 1, column]
+        for axis, what, norm, colours in (
+            (top, image, brightness, "inferno"),
+            (below, residual, Normalize(-limit, limit), "RdBu_r"),
+        ):
+            if what is not None:
+                axis.set_axis_on()
+                axis.set(xticks=[-2, 0, 2], yticks=[-2, 0, 2])
+                axis.tick_params(
+                    labelsize=7, labelleft=column == 0 or panels[i - 1][2] is None, labelbottom=axis is below
+                )
+                extent = (-half, half, -half, half)
+                shown[what is image] = axis.imshow(what, norm=norm, cmap=colours, origin="lower", extent=extent)
+        top.set_title(fill(title, 24), fontsize=9)
+    bar = figure.colorbar(shown[True], ax=axes[: len(axes) // 2], aspect=30, pad=0.02)
+    bar.set_label("flux / HR pixel / unit time (asinh)", fontsize=8)
+    mark(bar, float(seen["hr"].max()))
+    reference = "noise-free HR" if name == "truth" else "noisy HR"
+    other = figure.colorbar(shown[False], ax=axes[len(axes) // 2 :], aspect=30, pad=0.02)
+    other.set_label(f"image − {reference} (linear)", fontsize=8)
+    figure.supxlabel("arcsec", fontsize=9)
+    return save(figure, path, dpi=90)
+
+
+def _scores(row: Row) -> tuple[float, float] | None:
+    """Return mean and spread over seeds of the PSNR against the truth (of the noisy image where none is known)."""
+    for key in ("truth/psnr", "report/psnr"):
+        values = [r.metrics["scores"]["prediction"][key]["mean"] for r in row.results if _has(r, key)]
+        if values:
+            return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    return None
+
+
+def _has(result: RunResult, key: str) -> bool:
+    return key in result.metrics["scores"]["prediction"]
+
+
+def _colour(i: int) -> Any:
+    """Return one of twenty colours."""
+    return pyplot().get_cmap("tab20")((2 * i + i // 10) % 20)
+
+
+def _cost(rows: list[Row], path: Path) -> Path:
+    """Draw PSNR against the truth over parameters and over the time for one image; bars are spreads over seeds."""
+    figure, axes = pyplot().subplots(1, 2, figsize=(11, 4.6), layout="constrained", sharey=True)
+    handles: dict[str, Any] = {}
+    for i, row in enumerate(rows):
+        score = _scores(row)
+        if score is None:
+            continue
+        style = {"marker": _MARKERS[i % len(_MARKERS)], "color": _colour(i), "capsize": 3, "ls": "none"}
+        times = [1e3 * result.metrics["seconds_per_image"] for result in row.results]
+        if row.parameters:
+            axes[0].errorbar(row.parameters / 1000, score[0], score[1], **style)
+            handles[row.label] = axes[1].errorbar(float(np.median(times)), score[0], score[1], **style)
+        else:
+            line = axes[0].axhline(score[0], color=_colour(i), ls="--", lw=1)
+            axes[1].axhline(score[0], color=_colour(i), ls="--", lw=1)
+            handles[row.label] = line
+    axes[0].set(xscale="log", xlabel="trained parameters / 1000", ylabel="PSNR vs truth / dB")
+    axes[1].set(xscale="log", xlabel="time for one test image / ms")
+    for axis in axes:
+        mark_decades(axis.xaxis)
+        axis.grid(alpha=0.3, which="both")
+    figure.legend(handles.values(), handles.keys(), loc="outside right center", fontsize=9, frameon=False)
+    return save(figure, path)
+
+
+def _spectrum(rows: list[Row], path: Path) -> Path:
+    """Draw the power of each model's images over the truth's, against spatial frequency."""
+    figure, axis = pyplot().subplots(figsize=(9, 4.8), layout="constrained")
+    curves: list[Any] = [np.ones(1)]
+    for i, row in enumerate(rows):
+        tables = [pd.read_parquet(result.folder / "spectrum.parquet") for result in row.results]
+        if any("truth" not in found for found in tables):
+            continue
+        ratio = np.mean([found["prediction"] / found["truth"] for found in tables], axis=0)
+        style = "--" if not row.parameters else ("-", "-.")[i // 10 % 2]
+        axis.plot(tables[0]["cycles_per_arcsec"], ratio, style, color=_colour(i), lw=1.5, label=row.label)
+        curves.append(ratio)
+    if axis.lines:
+        noisy = tables[0]["hr"] / tables[0]["truth"]
+        curves.append(noisy)
+        axis.plot(tables[0]["cycles_per_arcsec"], noisy, color="0.6", lw=1, label="HR, noisy")
+        nyquist = tables[0]["cycles_per_arcsec"].max() / rows[0].scale
+        axis.axvline(nyquist, color="0.4", ls=":", lw=1)
+        axis.annotate("LR Nyquist", (nyquist, 0.02), xycoords=("data", "axes fraction"), fontsize=8, ha="right")
+    axis.axhline(1, color="k", lw=0.8)
+    low, high = (bound(np.concatenate(curves)) for bound in (np.min, np.max))
+    axis.set(xscale="log", yscale="log", ylim=(min(0.5, max(0.01, 0.7 * low)), max(2, min(100, 1.4 * high))))
+    for one in (axis.xaxis, axis.yaxis):
+        mark_decades(one)
+    axis.set(xlabel="spatial frequency / cycles per arcsec", ylabel="power / truth's power")
+    axis.grid(alpha=0.3, which="both")
+    figure.legend(loc="outside right center", fontsize=9, frameon=False)
+    return save(figure, path)

@@ -1,0 +1,1 @@
+"""Tables of finished runs: collected, compared, written."""

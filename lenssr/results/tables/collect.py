@@ -1,0 +1,153 @@
+"""Tables as data: ``configs/table/<name>.yaml`` says which runs are its cells; finished runs fill them.
+
+A cell is a configuration, and a configuration has one folder, so a table never guesses which run is meant, and an
+empty cell knows the command that fills it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from omegaconf import OmegaConf
+
+from lenssr.config.compose import compose, plain
+from lenssr.config.groups import CONFIGS
+from lenssr.config.schema import validate
+from lenssr.errors import ConfigError, did_you_mean
+from lenssr.results.tables.table import Cell, Column, Gap, Row, Table
+from lenssr.runs.folder import Run, RunResult
+from lenssr.runs.stages import identify
+
+__all__ = ["available", "build", "configurations", "names"]
+
+
+def names() -> list[str]:
+    """Return the tables there are."""
+    return sorted(path.stem for path in (CONFIGS / "table").glob("*.yaml"))
+
+
+def available(overrides: Sequence[str] = ()) -> list[str]:
+    """Return the tables that need nothing which the overrides do not give, as the place of one's own images."""
+    given = {override.split("=")[0] for override in overrides}
+    return [name for name in names() if given >= set(_definition(name).get("needs", []))]
+
+
+def _definition(name: str) -> dict[str, Any]:
+    path = CONFIGS / "table" / f"{name}.yaml"
+    if not path.is_file():
+        raise ConfigError(f"There is no table '{name}'. {did_you_mean(name, names())}")
+    return plain(OmegaConf.load(path))
+
+
+def _columns(name: str) -> list[Column]:
+    path = CONFIGS / "table" / "columns" / f"{name}.yaml"
+    return [Column(key=key, **entry) for key, entry in plain(OmegaConf.load(path)).items()]
+
+
+def build(name: str, overrides: Sequence[str] = ()) -> Table:
+    """Collect the runs of a table and compare them.
+
+    Args:
+        name: of the table.
+        overrides: what every cell shares, as ``scale=report`` or ``paths.outputs=...``.
+
+    Raises:
+        ConfigError: there is no such table, or an override names nothing.
+    """
+    definition = _definition(name)
+    columns = _columns(definition["columns"])
+    from lenssr.results.tables.judge import judge
+
+    rows = [_row(definition, key, entry, columns, overrides) for key, entry in definition["rows"].items()]
+    for who, label in definition["references"].items():
+        rows += _reference(rows, who, label, columns)
+    baseline = definition["rows"][definition["baseline"]]["label"]
+    why, first = definition.get("why", ""), rows[0]
+    caption = definition["caption"].format(lr=first.image_size // first.scale, hr=first.image_size)
+    table = Table(name, definition["title"], caption, baseline, columns, rows, why=why)
+    judge(table, definition.get("gap"), definition.get("order", []))
+    return table
+
+
+def configurations(
+    name: str, overrides: Sequence[str] = (), evaluations: bool = False
+) -> list[tuple[str, dict[str, Any]]]:
+    """Return (label, plain configuration of the first seed) of every row that trains, and of the others if asked."""
+    table = _definition(name)
+    chosen = [*overrides, *table["overrides"], f"seed={table['seeds'][0]}"]
+    rows = [row for row in table["rows"].values() if evaluations or not row.get("evaluate")]
+    return [(row["label"], plain(compose([*chosen, *row["overrides"]]))) for row in rows]
+
+
+def _row(
+    definition: dict[str, Any], key: str, entry: dict[str, Any], columns: list[Column], overrides: Sequence[str]
+) -> Row:
+    row = Row(key, entry["label"], {}, curve=entry.get("curve"))
+    seen: set[str] = set()
+    for seed in definition["seeds"]:
+        chosen = (*overrides, *definition["overrides"], *entry["overrides"], f"seed={seed}")
+        config = plain(compose(chosen))
+        validate(config)
+        run = Run(config, identify(config))
+        if run.hash in seen:  # nothing random in it: every seed is the same run
+            continue
+        seen.add(run.hash)
+        row.scale, row.image_size = config["dataset"]["scale"], config["dataset"]["image_size"]
+        row.random = "seed" not in config["task"]["ignores"]
+        found = _found(run, chosen, entry.get("evaluate", []))
+        (row.missing if isinstance(found, Gap) else row.results).append(found)  # type: ignore[arg-type]
+    published = entry.get("published", {})
+    for column in columns:
+        values = [_score(result, column.key) for result in row.results]
+        row.cells[column.key] = _cell(values, column, published.get(column.key))
+    if row.results:
+        row.parameters = row.results[0].metrics["parameters"]
+    return row
+
+
+def _found(run: Run, chosen: tuple[str, ...], evaluation: list[str]) -> RunResult | Gap:
+    """Return the result of a run, or of an evaluation of it, or what is missing."""
+    result = run.result()
+    if result is None:
+        return Gap(chosen)
+    if not evaluation:
+        return result
+    from lenssr.runs.evaluation import find
+
+    return find(result.folder, evaluation) or Gap(tuple(evaluation), result.folder)
+
+
+def _score(result: RunResult, key: str, who: str = "prediction") -> float | None:
+    if key in result.metrics:
+        value = result.metrics[key]
+        return None if value is None else float(value)
+    found = result.metrics["scores"].get(who, {}).get(key)
+    return None if found is None else float(found["mean"])
+
+
+def _cell(values: list[float | None], column: Column, published: float | None) -> Cell | None:
+    known = [column.factor * value for value in values if value is not None]
+    if not known:
+        return None
+    std = float(np.std(known, ddof=1)) if len(known) > 1 else None
+    return Cell(float(np.mean(known)), std, published)
+
+
+def _reference(rows: list[Row], who: str, label: str, columns: list[Column]) -> list[Row]:
+    """Return the row of what predictions are measured against, from any finished run: the test set is the same for all.
+
+    The ceiling is the noise-free truth itself, so its scores against the truth are left out.
+    """
+    result = next((result for row in rows for result in row.results if who in result.metrics["scores"]), None)
+    if result is None:
+        return []
+    cells = {
+        column.key: None
+        if who == "ceiling" and column.key.startswith("truth/")
+        else _cell([_score(result, column.key, who)], column, None)
+        for column in columns
+        if column.key not in result.metrics
+    }
+    return [Row(who, label, cells, ranked=False)]

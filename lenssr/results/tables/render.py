@@ -1,0 +1,132 @@
+"""A table as Markdown or LaTeX (booktabs): one list of lines, two ways to write them; the third is :mod:`.page`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from lenssr.results.tables.table import Cell, Column, Table
+
+__all__ = ["CAPTIONS", "body", "notes", "to_latex", "to_markdown"]
+
+LEGEND = (
+    "mean ± standard deviation over seeds. Bold: better than every other row, by a Wilcoxon signed-rank test over the "
+    "test images (scores averaged over seeds first, Holm-corrected, 5 %) and by more than the seeds' spread, which "
+    "needs two seeds; ≈: tied with the best; ↑ ↓: better, worse than the baseline by the same rule. Where a number is "
+    "right, as 1, an image's distance from it is compared. In brackets: the 2023 report."
+)
+CAPTIONS = {
+    "grid": "One lens through every model, and what differs from the noise-free image",
+    "cost": "Quality against the truth over size and time",
+    "spectrum": "Power of each model's images over the truth's",
+    "calibration": "Where the pixels fall among the draws, and how often intervals hold them: the baseline, first seed",
+    "samples": "Draws from one posterior: the baseline, first seed",
+    "curve": "What each further real image buys: dots are runs, bars mean and spread over seeds and shots",
+    "scores": "Scores with their spread over seeds, and the report's",
+}
+_ARROWS = {"better": "↑", "worse": "↓"}
+
+
+def _number(value: float, decimals: int) -> str:
+    return f"{value:.{decimals}f}"
+
+
+def _plain(cell: Cell | None, column: Column) -> str:
+    """Return a cell without emphasis."""
+    if cell is None:
+        return "–"
+    text = _number(cell.mean, column.decimals)
+    if cell.std is not None:
+        text += f" ± {_number(cell.std, column.decimals)}"
+    if cell.interval is not None:
+        text += f" ({' to '.join(_number(end, column.decimals) for end in cell.interval)})"
+    if cell.mark == "tie":
+        text = f"≈ {text}"
+    text += f" {_ARROWS[cell.against_baseline]}" if cell.against_baseline in _ARROWS else ""
+    if cell.published is not None:
+        text += f" [{_number(cell.published, column.decimals)}]"
+    return text
+
+
+def body(table: Table, bold: tuple[str, str]) -> list[list[str]]:
+    """Return the lines: label, parameters, cells; the best ones between two marks."""
+    lines = []
+    for row in table.rows:
+        cells = []
+        for column in table.columns:
+            cell = row.cells.get(column.key)
+            text = _plain(cell, column)
+            cells.append(f"{bold[0]}{text}{bold[1]}" if cell and cell.mark == "best" else text)
+        label = row.label + (" (baseline)" if row.label == table.baseline else "")
+        lines.append([label, f"{row.parameters:,}" if row.parameters else "–", *cells])
+    return lines
+
+
+def notes(table: Table) -> list[str]:
+    """Return what is to be said under a table."""
+    seeds = max((len(row.results) for row in table.rows), default=0)
+    images = next((row.results[0].metrics["images"] for row in table.rows if row.results), 0)
+    found = [f"{table.caption} {images} test images, {seeds} seed{'s' * (seeds != 1)}; {LEGEND}"]
+    if any(column.key == "gap" for column in table.columns):
+        found.append("Gap: with its 95 % interval over test images and seeds (Student's t).")
+    for pair in table.order:
+        word = {"better": "is better than", "worse": "is worse than", "tie": "cannot be told from"}[pair["verdict"]]
+        interval = f"{pair['low']:+.4f} to {pair['high']:+.4f}"
+        found.append(
+            f"{pair['one']} {word} {pair['other']}: difference of {pair['score']} {pair['difference']:+.4f} "
+            f"(95 % over the images: {interval}), p = {pair['p']:.2g}; the seeds' spread is {pair['spread']:.4f}."
+        )
+    return found
+
+
+def to_markdown(table: Table, pictures: Sequence[Path] = ()) -> str:
+    """Return the table in Markdown, with the commands that fill its gaps and the pictures that lie beside it."""
+    headings = ["", "parameters", *(f"{column.group}<br>{column.label}" for column in table.columns)]
+    rows = [headings, ["---", *["---:"] * (len(headings) - 1)], *body(table, ("**", "**"))]
+    text = [f"## {table.title}", "", *("| " + " | ".join(row) + " |" for row in rows), "", "\n\n".join(notes(table))]
+    if table.missing:
+        text += ["", f"Missing: {len(table.missing)} runs. They are filled by", "", "```bash", *table.missing, "```"]
+    for picture in pictures:
+        text += ["", f"![{CAPTIONS[picture.stem.rpartition('_')[2]]}]({picture.name})"]
+    return "\n".join(text) + "\n"
+
+
+_LATEX = {"±": r"$\pm$", "≈": r"$\approx$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "–": "--", "%": r"\%", "_": r"\_"}
+
+
+def _latex(text: str) -> str:
+    for symbol, command in {"χ²": r"$\chi^2$", "²": "$^2$", "×": r"$\times$", "−": "$-$", "&": r"\&", **_LATEX}.items():
+        text = text.replace(symbol, command)
+    return text
+
+
+def to_latex(table: Table) -> str:
+    """Return the table for LaTeX with booktabs."""
+    groups = [(name, len(list(members))) for name, members in groupby(table.columns, key=lambda c: c.group)]
+    spans, first = [], 3
+    for _, width in groups:
+        spans.append(rf"\cmidrule(lr){{{first}-{first + width - 1}}}")
+        first += width
+    over = " & ".join(rf"\multicolumn{{{width}}}{{c}}{{{_latex(name)}}}" for name, width in groups)
+    lines = [" & ".join(map(_latex, line)) + r" \\" for line in body(table, (r"\textbf{", "}"))]
+    return "\n".join(
+        [
+            "% needs \\usepackage{booktabs}",
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{_latex(table.title)}. {_latex(' '.join(notes(table)))}}}",
+            rf"\label{{tab:{table.name}}}",
+            rf"\begin{{tabular}}{{lr{'r' * len(table.columns)}}}",
+            r"\toprule",
+            rf" & & {over} \\",
+            "".join(spans),
+            " & ".join(["", "parameters", *(_latex(column.label) for column in table.columns)]) + r" \\",
+            r"\midrule",
+            *lines,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )

@@ -1,0 +1,1 @@
+"""One run: its folder, what it needs, how it is built, executed, asked again and read."""

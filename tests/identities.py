@@ -1,0 +1,71 @@
+"""The hash of every cell of every table and of every option of every group, as ``tests/fixtures/identities.json``.
+
+``python tests/identities.py`` writes the file anew. Do that where a recipe changes on purpose, and look at the
+difference: a run whose hash changes is trained again by everybody.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+LISTED = Path(__file__).parent / "fixtures" / "identities.json"
+_PLACE = ["dataset.source.root=/images", "dataset.source.pixel_scale=0.05"]
+# what an option needs beside itself to be a configuration at all
+_MORE = {
+    ("dataset", "folder"): _PLACE[:1],
+    ("dataset", "real_pairs"): [*_PLACE, "dataset.shots=2"],
+    ("experiment", "few_shot"): ["finetune=null"],
+    ("model", "spandrel"): ["model.arch=DAT"],
+}
+_NOT_CHOSEN = {".", "task", "paths", "average", "table", "table/columns", "hydra/launcher", "hydra/sweeper"}
+
+
+def _hash(overrides):
+    from lenssr.config.compose import compose, plain
+    from lenssr.runs.folder import Run
+    from lenssr.runs.stages import identify
+
+    config = plain(compose(overrides))
+    return Run(config, identify(config)).hash
+
+
+def options():
+    """Return ``group=option`` -> hash, for every group that may be chosen."""
+    from lenssr.config.groups import CONFIGS
+
+    found = {}
+    for path in sorted(CONFIGS.rglob("*.yaml")):
+        group = path.parent.relative_to(CONFIGS).as_posix()
+        if group not in _NOT_CHOSEN:
+            choice = f"{group}={path.stem}"
+            found[choice] = _hash([choice, *_MORE.get((group, path.stem), [])])
+    return found
+
+
+def cells():
+    """Return ``table/row/seed`` -> hash, for every row of every table."""
+    from omegaconf import OmegaConf
+
+    from lenssr.config.compose import plain
+    from lenssr.config.groups import CONFIGS
+
+    found = {}
+    for path in sorted((CONFIGS / "table").glob("*.yaml")):
+        table = plain(OmegaConf.load(path))
+        place = [o for o in _PLACE if o.split("=")[0] in table.get("needs", [])]
+        for row, entry in table["rows"].items():
+            for seed in table["seeds"]:
+                overrides = [*place, *table["overrides"], *entry["overrides"], f"seed={seed}"]
+                found[f"{path.stem}/{row}/{seed}"] = _hash(overrides)
+    return found
+
+
+def listed():
+    """Return the committed list."""
+    return json.loads(LISTED.read_text())
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    LISTED.parent.mkdir(exist_ok=True)
+    LISTED.write_text(json.dumps({"options": options(), "cells": cells()}, indent=1) + "\n")

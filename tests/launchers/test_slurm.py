@@ -1,0 +1,141 @@
+"""The SLURM launcher: what it asks for, and what it does on a real cluster of one node."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+import slurm_cluster
+from helpers import SABOTEUR, locked, running
+from tiny import ROOT, TINY, TINY_RDN, TINY_STAGE
+
+from lenssr.errors import ConfigError
+from lenssr.launchers import slurm
+from lenssr.launchers.jobs import jobs_of
+
+SLURM = ["hydra/launcher=slurm", "hydra.launcher.gpus=0", "hydra.launcher.cpus=1"]
+
+
+def test_a_job_asks_for_its_devices(tmp_path):
+    asked = slurm.Resources(minutes=60, gpus=1, cpus=4, memory=8, partition="gpu", extra={"constraint": "a100"})
+    (job,) = jobs_of([["model=rdn", "trainer.devices=2", f"paths.outputs={tmp_path}"]])
+    found = asked.parameters(job)
+    assert found["slurm_gpus_per_node"] == 2 and found["cpus_per_task"] == 8 and found["mem_gb"] == 16
+    assert found["slurm_partition"] == "gpu" and "slurm_account" not in found
+    assert found["slurm_additional_parameters"] == {"requeue": True, "constraint": "a100"}
+
+
+def test_all_devices_is_not_a_number_that_a_queue_knows(tmp_path):
+    (job,) = jobs_of([["model=rdn", "trainer=ddp", f"paths.outputs={tmp_path}"]])
+    with pytest.raises(ConfigError, match=r"trainer\.devices=<number>"):
+        slurm.Resources(minutes=60, gpus=1, cpus=4).parameters(job)
+
+
+def test_what_is_missing_is_named(cli, tmp_path, monkeypatch):
+    command = ["-m", *SLURM, "model=rdn", "seed=0,1", f"paths.outputs={tmp_path}"]
+    code, _, err = cli(*command, "hydra.launcher.dry_run=true")
+    assert code == 0 and err.count("would queue rdn-mse-model1-") == 2 and "0 GPUs, 1 cores, 240 min" in err
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    code, _, err = cli(*command)
+    assert code == 2 and "hydra/launcher=pool" in err and "Traceback" not in err
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    code, _, err = cli(*command)
+    assert code == 2 and "pip install 'lenssr[slurm]'" in err
+
+
+@pytest.fixture
+def cluster():
+    reason = slurm_cluster.missing()
+    if reason:
+        pytest.skip(f"no SLURM cluster can be started here: {reason}")
+    with tempfile.TemporaryDirectory(prefix="slurm-") as folder:  # a socket's path must be short
+        node = slurm_cluster.Cluster(Path(folder))
+        yield node
+        node.stop()
+
+
+def start(cluster, tmp_path, *more):
+    """Start a sweep on the cluster's two slots."""
+    paths = os.pathsep.join([str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "train.py", "-m", *SLURM, "hydra.launcher.minutes=1", "hydra.launcher.notice=20"]
+    command += ["model=rdn", *TINY_RDN, *TINY, *SABOTEUR, "trainer.max_steps=60", "trainer.validations=2"]
+    return subprocess.Popen(
+        [*command, f"paths.outputs={tmp_path / 'outputs'}", *more],
+        cwd=ROOT,
+        env={**cluster.environment, "PYTHONPATH": paths, "SABOTAGE": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(what, seconds=300):
+    begun = time.monotonic()
+    while not (found := what()):
+        assert time.monotonic() - begun < seconds, "waited in vain"
+        time.sleep(0.5)
+    return found
+
+
+@pytest.mark.slow
+def test_twelve_jobs_with_a_requeue_and_a_time_limit(cluster, tmp_path):
+    """Seed 1 needs more than its minute, seed 2 is requeued by hand, seed 4 fails and seed 7 is killed."""
+    for name in ("slow-1", "slow-2", "fail-4", "kill-7"):
+        (tmp_path / name).touch()
+    consoles = tmp_path / "outputs" / "sweeps" / "slurm"
+    sweep = start(cluster, tmp_path, "seed=range(12)")
+    notes = wait_for(lambda: len(found := sorted(consoles.glob("*.json"))) == 12 and found)
+    numbers = {}
+    for note in notes:
+        content = json.loads(note.read_text())
+        numbers[next(word for word in content["overrides"] if word.startswith("seed="))] = content["job"]
+
+    def console(seed):
+        path = consoles / f"{numbers[f'seed={seed}']}_0_log.out"
+        return path.read_text() if path.exists() else ""
+
+    wait_for(lambda: "steps take about" in console(2))
+    time.sleep(4)
+    assert not cluster.ask("scontrol", "requeue", numbers["seed=2"])
+    wait_for(lambda: "Resuming from step" in console(2))
+    (tmp_path / "slow-2").unlink()
+    out, err = sweep.communicate(timeout=500)
+    assert sweep.returncode == 2 and "10 jobs done, 0 found finished, 2 failed" in err, err
+    assert "sabotage of seed 4" in err and "killed by SIGKILL" in err and err.count("  retry: python train.py") == 2
+    assert "folders: " in out and len(list((tmp_path / "outputs" / "runs").glob("*/metrics.json"))) == 10
+    assert "Resuming from step" in console(1) and "timed-out" in console(1)  # it reached its limit, and went on
+    assert not cluster.ask("squeue", "-h").strip()
+    assert not running(str(tmp_path)) and not locked(tmp_path / "outputs")
+
+    (tmp_path / "fail-4").unlink()
+    (tmp_path / "kill-7").unlink()
+    _, err = (again := start(cluster, tmp_path, "seed=range(12)")).communicate(timeout=300)
+    assert again.returncode == 0 and "2 jobs done, 10 found finished, 0 failed" in err, err
+    begun = time.monotonic()
+    _, err = (last := start(cluster, tmp_path, "seed=range(12)")).communicate(timeout=100)
+    assert last.returncode == 0 and "0 jobs done, 12 found finished, 0 failed" in err, err
+    assert time.monotonic() - begun < 15
+
+
+@pytest.mark.slow
+def test_a_sweep_that_is_left_is_found_again(cluster, tmp_path):
+    """Ctrl-C ends the waiting, not the jobs; the same command waits for them again and queues none twice."""
+    import signal
+
+    command = (cluster, tmp_path, "seed=0,1,2,3", "loss=mse_aae", *TINY_STAGE)
+    sweep = start(*command)
+    wait_for(lambda: len(list((tmp_path / "outputs" / "sweeps" / "slurm").glob("*.json"))) == 4)
+    sweep.send_signal(signal.SIGINT)
+    _, err = sweep.communicate(timeout=60)
+    assert sweep.returncode == 130 and "stay in the queue" in err, err
+    again = start(*command)
+    _, err = again.communicate(timeout=300)
+    assert again.returncode == 0 and "4 jobs" not in err.split("failed")[-1], err
+    runs = list((tmp_path / "outputs" / "runs").glob("*/provenance.json"))
+    assert len(runs) == 5  # and the autoencoder, made once for all
+    assert all(len(json.loads(path.read_text())["attempts"]) == 1 for path in runs)
+    assert len(list((tmp_path / "outputs" / "sweeps" / "slurm").glob("*_log.out"))) == 4

@@ -1,0 +1,70 @@
+"""Files that tests make to have something to read."""
+
+import itertools
+
+import numpy as np
+from astropy.io import fits
+
+
+def write_files(root):
+    """Write a handful of images in DeepLense's layout."""
+    rng = np.random.default_rng(0)
+    for split, name in itertools.product(("train", "test"), ("no_sub", "vortex", "cdm")):
+        folder = root / split / name
+        folder.mkdir(parents=True)
+        for i in range(3 if split == "train" else 1):
+            image = rng.poisson(5, (48, 48))
+            if name == "vortex":
+                both = np.empty(2, dtype=object)
+                both[:] = [image, 1e-23]
+                image = both
+            np.save(folder / f"{i}.npy", image, allow_pickle=True)
+
+
+def galaxies(folder, count=10, size=40):
+    """Write round galaxies of different widths, one a file, the first two in one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:size, :size] - size / 2
+    images = [np.exp(-np.hypot(x, y) / (3 + k)) + 0.01 * rng.normal(size=(size, size)) for k in range(count)]
+    pair = [fits.PrimaryHDU(), *(fits.ImageHDU(image.astype(np.float32)) for image in images[:2])]
+    fits.HDUList(pair).writeto(folder / "a.fits")
+    for k, image in enumerate(images[2:]):
+        np.save(folder / f"b{k}.npy", image)
+    return images
+
+
+def lens(height=41, width=36, seed=0, noise=0.02):
+    """Return a ring over a noisy sky, with a level of its own."""
+    y, x = np.mgrid[:height, :width]
+    radius = np.hypot(y - height / 2, x - width / 2)
+    generator = np.random.default_rng(seed)
+    image = 0.3 + np.exp(-0.5 * ((radius - 9) / 2) ** 2) + noise * generator.standard_normal((height, width))
+    return image.astype(np.float32)
+
+
+def header(kind):
+    """Return a celestial header of 0.1 arcsec pixels, turned and a little skewed."""
+    made = fits.Header({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 150.1, "CRVAL2": 2.2})
+    made.update({"CRPIX1": 17.3, "CRPIX2": 22.9, "CUNIT1": "deg", "CUNIT2": "deg", "BUNIT": "electron/s"})
+    made.update({"EXPTIME": 2260.0, "TELESCOP": "Euclid"})
+    step, angle = 0.1 / 3600, np.deg2rad(31)
+    turn = np.array([[-np.cos(angle), np.sin(angle)], [np.sin(angle), 1.02 * np.cos(angle)]])
+    for i in (1, 2):
+        made[f"CDELT{i}"] = step
+        for j in (1, 2):
+            made[f"PC{i}_{j}"] = turn[i - 1, j - 1]
+    if kind in ("CD", "SIP"):
+        for i in (1, 2):
+            del made[f"CDELT{i}"]
+            for j in (1, 2):
+                del made[f"PC{i}_{j}"]
+                made[f"CD{i}_{j}"] = step * turn[i - 1, j - 1]
+    if kind == "SIP":
+        made["CTYPE1"], made["CTYPE2"] = "RA---TAN-SIP", "DEC--TAN-SIP"
+        made.update({"A_ORDER": 2, "B_ORDER": 2, "A_2_0": 2e-4, "B_1_1": -1e-4, "A_0_2": 5e-5})
+    if kind == "CDELT":
+        for i in (1, 2):
+            for j in (1, 2):
+                del made[f"PC{i}_{j}"]
+    return made

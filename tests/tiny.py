@@ -1,0 +1,43 @@
+"""Overrides of trainings that take a second or two."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+# 48-px images, a handful of them, and a network of a few thousand weights
+TINY = [
+    "dataset.image_size=48",
+    "scale.dataset={train: 9, validation: 3, test: 4}",
+    "loader.patch=32",
+    "loader.batch_size=4",
+    "trainer.max_steps=4",
+    "trainer.validations=2",
+    "trainer.accelerator=cpu",
+]
+TINY_RDN = ["model.features=4", "model.growth=4", "model.blocks=2", "model.layers=2"]
+_STAGE = ["model=aae", "model.latent=8", "trainer.max_steps=2", "trainer.validations=1", "loader.batch_size=4"]
+TINY_STAGE = [f"stages.overrides={_STAGE}"]
+# the same for networks that tell labels, and for the super-resolution that they may see
+TINY_LABELS = [
+    "dataset.image_size=48",
+    "trainer.accelerator=cpu",
+    "trainer.max_steps=4",
+    "trainer.validations=2",
+    "loader.batch_size=4",
+    "model.width=4",
+    "scale.downstream.images={train: 12, validation: 3, test: 6}",
+    "scale.dataset={train: 9, validation: 3, test: 4}",
+]
+# the same for draws from a posterior
+TINY_DIFFUSION = [
+    "dataset.image_size=32",
+    "trainer.accelerator=cpu",
+    "trainer.max_steps=4",
+    "trainer.validations=2",
+    "loader.batch_size=4",
+    "loader.patch=32",
+    "task.draws=4",
+    "task.evaluations=3",
+    "scale.diffusion.images={train: 9, validation: 3, test: 4}",
+]
+_RDN_STAGE = [*TINY_RDN, "trainer.max_steps=2", "trainer.validations=1", "loader.batch_size=4", "loader.patch=32"]
+TINY_RDN_STAGE = [f"stages.overrides={_RDN_STAGE}"]
