@@ -197,6 +197,22 @@ def test_two_devices_share_a_batch(tmp_path):
         assert torch.allclose(one[key], two[key], atol=2e-5), key
 
 
+def test_two_devices_test_an_image_each_once(tmp_path):
+    """The scores of five images, in order, as one process finds them with the same weights."""
+    command = [sys.executable, "train.py", "model=rdn", *TINY, *TINY_RDN, "optimizer.lr=1e-12"]  # the weights stay
+    command += ["scale.dataset={train: 9, validation: 3, test: 5}", "loader.evaluation_batch_size=2"]
+    found = []
+    for name, more in (("one", []), ("two", ["trainer.devices=2", "trainer.strategy=ddp"])):
+        words = [*command, *more, f"paths.outputs={tmp_path / name}"]
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        folder = next((tmp_path / name / "runs").glob("rdn-*"))
+        found.append((pd.read_parquet(folder / "per_image.parquet"), pd.read_parquet(folder / "spectrum.parquet")))
+    for one, two in zip(*found, strict=True):
+        pd.testing.assert_frame_equal(one, two, rtol=1e-6)
+    assert found[1][0]["index"].tolist() == list(range(5))
+
+
 def test_two_devices_stop_together_though_one_alone_is_told(tmp_path):
     """A scheduler may tell the first process only; saving waits for both, so both must stop at one step."""
     command = [sys.executable, "train.py", "model=rdn", *TINY, *TINY_RDN, "trainer.devices=2", "trainer.strategy=ddp"]

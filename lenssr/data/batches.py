@@ -5,6 +5,7 @@ Nothing here has a state, so a run that stops at step *s* goes on at step *s* as
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,7 @@ from lenssr.data.camera.observe import Address, Observed, Window
 from lenssr.data.camera.random import philox
 from lenssr.data.sets.store import ImageSet
 from lenssr.data.sky.parameters import SPLITS
+from lenssr.errors import ConfigError
 
 __all__ = ["Batch", "BatchReader", "EvaluationBatches", "Pixels", "Reader", "TrainingBatches"]
 
@@ -246,28 +248,50 @@ def _turn(image: Tensor, flip: int, quarters: int) -> Tensor:
 
 @dataclass
 class EvaluationBatches:
-    """A split from its first to its last image, always with the same noise.
+    """A split from its first to its last image, always with the same noise; or one process's share of it.
+
+    Every process has as many batches, since networks with batch statistics exchange these at each.
 
     Attributes:
         reader: of the split.
-        batch_size: images at once.
+        batch_size: images at once, at most.
         patch: HR pixels along a side of a centred cut-out; None for whole images.
         scale: HR pixels per LR pixel.
+        share: (rank, number of processes).
     """
 
     reader: BatchReader
     batch_size: int
     patch: int | None
     scale: int
+    share: tuple[int, int] = (0, 1)
+
+    def __post_init__(self) -> None:
+        count, (rank, world) = len(self.reader.images), self.share
+        self.range = range(rank * count // world, (rank + 1) * count // world)
+        self._batches = math.ceil(math.ceil(count / world) / self.batch_size)  # of the largest share
+        if count // world < self._batches:
+            raise ConfigError(
+                f"{count} images of a split cannot be shared by {world} devices in batches of {self.batch_size}; give "
+                "the split more images, or use fewer devices."
+            )
 
     def __len__(self) -> int:
-        return -(-len(self.reader.images) // self.batch_size)
+        return self._batches
 
     def __iter__(self) -> Iterator[Batch]:
-        count, device = len(self.reader.images), self.reader.device
+        device = self.reader.device
         size = self.patch or self.reader.image_size
         corner = (self.reader.image_size - size) // 2 // self.scale * self.scale
-        for first in range(0, count, self.batch_size):
-            index = torch.arange(first, min(first + self.batch_size, count), device=device)
+        for first, end in self._bounds():
+            index = torch.arange(first, end, device=device)
             at = torch.full_like(index, corner)
             yield self.reader.read(index, Window(at, at, size, self.reader.image_size), 0)
+
+    def _bounds(self) -> Iterator[tuple[int, int]]:
+        """Yield the first and the end of each batch: full ones, and the last ones as small as it takes."""
+        first = self.range.start
+        for left in range(self._batches, 0, -1):
+            end = min(first + self.batch_size, self.range.stop - (left - 1))  # each batch that follows has an image
+            yield first, end
+            first = end

@@ -259,17 +259,16 @@ class LensDataModule(pl.LightningDataModule):
             world_size=world,
         )
 
-    def evaluation(self, split: str, device: torch.device | None = None) -> EvaluationBatches:
-        """Return a split in order."""
+    def evaluation(
+        self, split: str, device: torch.device | None = None, share: tuple[int, int] = (0, 1)
+    ) -> EvaluationBatches:
+        """Return a split in order, or the share of it that is this process's of several."""
         load = self.loader
         return EvaluationBatches(
-            self.reader(split, device), load.evaluation_batch_size, load.evaluation_patch, self.scale
+            self.reader(split, device), load.evaluation_batch_size, load.evaluation_patch, self.scale, share
         )
 
     def val_dataloader(self) -> EvaluationBatches:
-        """Return the validation split."""
-        return self.evaluation("validation")
-
-    def test_dataloader(self) -> EvaluationBatches:
-        """Return the test split."""
-        return self.evaluation("test")
+        """Return this process's share of the validation split."""
+        trainer = self.trainer
+        return self.evaluation("validation", share=(trainer.global_rank, trainer.world_size) if trainer else (0, 1))

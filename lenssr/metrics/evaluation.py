@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
+from torchmetrics import Metric, MetricCollection
 
 from lenssr.data.batches import Batch
 from lenssr.metrics import physics
-from lenssr.metrics.protocols import scores
+from lenssr.metrics.per_image import collection, table
+from lenssr.metrics.protocols import protocol_scores
 from lenssr.models.interpolation import enlarged
 from lenssr.system.progress import track
 
@@ -86,74 +88,75 @@ def evaluate(
     title: str,
     pixel_scale: float,
 ) -> Evaluation:
-    """Score a split.
+    """Score a split; on several devices each scores its share, and all return the whole.
 
     Args:
         predict: maps a batch to images (B, 1, H, W).
-        batches: the split.
-        count: images in it, for the progress bar.
+        batches: the split, or this device's share.
+        count: images in them, for the progress bar.
         references: of ``bilinear`` and ``ceiling``, those to score beside the prediction.
         title: of the progress bar.
         pixel_scale: of the HR images, in arcsec.
     """
-    rows: list[pd.DataFrame] = []
+    seen = {who: image_scores(pixel_scale) for who in ("prediction", *references)}
     example: dict[str, np.ndarray] = {}
     spectrum, watch = Spectrum(pixel_scale), Stopwatch()
     with track(title, count, "images") as advance:
         for batch in batches:
-            columns: dict[str, Any] = {"index": batch["index"].cpu().numpy()}
             images = {"prediction": watch(predict, batch), **{name: _REFERENCES[name](batch) for name in references}}
             for who, image in images.items():
                 if image is not None:
-                    found = image_scores(image[:, 0], batch, pixel_scale)
-                    columns.update({f"{who}/{name}": value.cpu().numpy() for name, value in found.items()})
-            rows.append(pd.DataFrame(columns))
-            spectrum.add(images, batch)
+                    seen[who].update(image, batch)
+            spectrum.update(images, batch)
             example = example or example_of(batch, images)
             advance(len(batch["index"]))
-    return Evaluation(pd.concat(rows, ignore_index=True), example, spectrum.table(), watch.seconds_per_image())
+    return Evaluation(table(seen), example, spectrum.compute(), watch.seconds_per_image())
 
 
-def image_scores(image: Tensor, batch: Batch, pixel_scale: float) -> dict[str, Tensor]:
-    """Return the scores of both protocols, and the physics where the truth is known."""
-    hr = batch["hr"][:, 0]
-    truth = batch["truth"][:, 0] if "truth" in batch else None
-    if truth is None or "flux" not in batch:
-        return scores(image, hr, truth)
-    flux = batch["flux"][:, 0]
-    sky = image - (truth - flux)  # without the offset that clipping gives the background
-    return {
-        **scores(image, hr, truth),
-        "physics/flux_error": physics.flux_error(sky, flux),
-        "physics/ring_error": (physics.ring_radius(sky, pixel_scale) - physics.ring_radius(flux, pixel_scale)).abs(),
-        "physics/chi2": physics.chi_squared(image, hr, batch["variance"][:, 0]),
-        "physics/power_ratio": physics.power_ratio(image, truth, hr.shape[-1] // batch["lr"].shape[-1]),
-    }
+def image_scores(pixel_scale: float) -> MetricCollection:
+    """Return the scores of an image: of both protocols, and the physics where the truth is known.
+
+    Args:
+        pixel_scale: of the HR images, in arcsec.
+    """
+    return collection({**protocol_scores(), **physics.physics_scores(pixel_scale)})
 
 
-class Spectrum:
-    """Sums power spectra over batches."""
+class Spectrum(Metric):
+    """Mean power spectra of all images.
+
+    Args:
+        pixel_scale: of the HR images, in arcsec.
+    """
+
+    full_state_update = False
+    count: Tensor
 
     def __init__(self, pixel_scale: float) -> None:
-        self.pixel_scale = pixel_scale
-        self.sums: dict[str, Tensor] = {}
-        self.count = 0
-        self.size = 0
+        super().__init__()
+        self.pixel_scale, self.size = pixel_scale, 0
+        self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
 
-    def add(self, images: dict[str, Tensor | None], batch: Batch) -> None:
+    def update(self, images: dict[str, Tensor | None], batch: Batch) -> None:
         """Add a batch."""
-        self.count += len(batch["index"])
+        self.count = self.count.to(batch["hr"].device) + len(batch["index"])
         self.size = batch["hr"].shape[-1]
         for name, image in {**images, "hr": batch["hr"]}.items():
             if image is not None:
-                power = physics.radial_power(image[:, 0]).sum(0).cpu()
-                self.sums[name] = self.sums[name] + power if name in self.sums else power
+                power = physics.radial_power(image[:, 0]).sum(0)
+                if name not in self._defaults:
+                    self.add_state(name, torch.zeros_like(power), dist_reduce_fx="sum")
+                setattr(self, name, getattr(self, name) + power)
 
-    def table(self) -> pd.DataFrame:
+    def compute(self) -> pd.DataFrame:
         """Return the mean power of each kind of image by frequency."""
         frequency = np.arange(1, self.size // 2 + 1) / (self.size * self.pixel_scale)
-        means = {("truth" if name == "ceiling" else name): v.numpy() / self.count for name, v in self.sums.items()}
-        return pd.DataFrame({"cycles_per_arcsec": frequency, **means})
+        names = [name for name in self._defaults if name != "count"]
+        means = {name: (getattr(self, name) / self.count).cpu().numpy() for name in names}
+        return pd.DataFrame({"cycles_per_arcsec": frequency, **{_SHOWN.get(n, n): v for n, v in means.items()}})
+
+
+_SHOWN = {"ceiling": "truth"}
 
 
 class Stopwatch:

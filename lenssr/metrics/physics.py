@@ -11,9 +11,19 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from lenssr.data.batches import Batch
+from lenssr.metrics.per_image import Score
 from lenssr.models.symmetry import ELEMENTS, act
 
-__all__ = ["chi_squared", "equivariance_error", "flux_error", "power_ratio", "radial_power", "ring_radius"]
+__all__ = [
+    "chi_squared",
+    "equivariance_error",
+    "flux_error",
+    "physics_scores",
+    "power_ratio",
+    "radial_power",
+    "ring_radius",
+]
 
 
 def flux_error(prediction: Tensor, truth: Tensor) -> Tensor:
@@ -72,3 +82,31 @@ def equivariance_error(model: Callable[[Tensor], Tensor], lr: Tensor) -> float:
     out = model(lr)
     differences = [(model(act(element, lr)) - act(element, out)).square().mean().sqrt() for element in ELEMENTS]
     return float(torch.stack(differences).max() / out.square().mean().sqrt())
+
+
+def physics_scores(pixel_scale: float) -> dict[str, Score]:
+    """Return the scores by name, each of images (B, 1, H, W) and their batch; None where the truth is not known.
+
+    Args:
+        pixel_scale: of the HR images, in arcsec.
+    """
+
+    def known(score: Callable[[Tensor, Batch], Tensor]) -> Score:
+        return lambda image, batch: score(image[:, 0], batch) if "flux" in batch else None
+
+    def sky(image: Tensor, batch: Batch) -> Tensor:
+        return image - (batch["truth"] - batch["flux"])[:, 0]  # without the offset that clipping gives the background
+
+    def ring_error(image: Tensor, batch: Batch) -> Tensor:
+        right = ring_radius(batch["flux"][:, 0], pixel_scale)
+        return (ring_radius(sky(image, batch), pixel_scale) - right).abs()
+
+    def small_scales(image: Tensor, batch: Batch) -> Tensor:
+        return power_ratio(image, batch["truth"][:, 0], batch["hr"].shape[-1] // batch["lr"].shape[-1])
+
+    return {
+        "physics/flux_error": known(lambda image, batch: flux_error(sky(image, batch), batch["flux"][:, 0])),
+        "physics/ring_error": known(ring_error),
+        "physics/chi2": known(lambda image, batch: chi_squared(image, batch["hr"][:, 0], batch["variance"][:, 0])),
+        "physics/power_ratio": known(small_scales),
+    }

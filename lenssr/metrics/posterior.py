@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
+from torchmetrics import Metric, MetricCollection
 
 from lenssr.data.batches import Batch
 from lenssr.metrics.ensemble import LEVELS, coverage, crps, ranks
-from lenssr.metrics.evaluation import Evaluation, Spectrum, Stopwatch, bilinear, example_of, image_scores
+from lenssr.metrics.evaluation import Evaluation, Spectrum, Stopwatch, bilinear, example_of
+from lenssr.metrics.per_image import Score, collection, table
+from lenssr.metrics.physics import physics_scores
+from lenssr.metrics.protocols import protocol_scores
+from lenssr.system.processes import share
 from lenssr.system.progress import track
 
 if TYPE_CHECKING:
     from lenssr.data import LensDataModule
 
-__all__ = ["PosteriorEvaluation", "evaluate_posterior"]
+__all__ = ["PosteriorEvaluation", "Ranks", "evaluate_posterior"]
+
+_WHO = ("prediction", "sample", "guess", "bilinear", "ceiling")
 
 _DEFINITIONS = (
     "crps (fair), spread and error (rms, of the mean) in units of the HR image's range; coverage of the draws' 50, 68 "
@@ -83,65 +90,90 @@ def evaluate_posterior(
         film: maps a batch of one image to a draw on its way from noise, (F, H, W).
     """
     images = data.sets[split]
-    spectrum, watch = Spectrum(images.pixel_scale), Stopwatch()
-    rows: list[pd.DataFrame] = []
+    spectrum, watch, rank = Spectrum(images.pixel_scale), Stopwatch(), Ranks()
+    told = {who: _scores(data, split, who) for who in _WHO}
+    of_draws = collection(_CALIBRATION)
     example: dict[str, np.ndarray] = {}
-    counts: Tensor | None = None
-    frames = np.zeros((0, 0, 0))
-    with track(f"drawing with {cost}", len(images), "images") as advance, torch.inference_mode():
-        for batch in data.evaluation(split, device):
+    frames, count = np.zeros((0, 0, 0)), 0
+    batches = data.evaluation(split, device, share())
+    with track(f"drawing with {cost}", len(batches.range), "images") as advance, torch.inference_mode():
+        for batch in batches:
             draws = watch(draw, batch)
-            seen = {
-                "prediction": draws.mean(1, keepdim=True),
-                "sample": draws[:, :1],
-                "guess": guess(batch) if guess else None,
-                "bilinear": bilinear(batch),
-                "ceiling": batch.get("truth"),
-            }
-            rows.append(pd.DataFrame(_columns(seen, draws, batch, data, split)))
-            rank = ranks(draws, batch["target"][:, 0])
-            seen_ranks = torch.bincount(rank.flatten(), minlength=draws.shape[1] + 1).cpu()
-            counts = seen_ranks if counts is None else counts + seen_ranks
-            spectrum.add(seen, batch)
+            seen = _seen(draws, guess, batch)
+            for who, image in seen.items():
+                if image is not None:
+                    told[who].update((image, draws), batch)
+            of_draws.update(draws, batch)
+            rank.update(draws, batch)
+            spectrum.update(seen, batch)
             if not example:
-                example = _example(batch, seen, draws)
+                example, count = _example(batch, seen, draws), draws.shape[1]
                 frames = film(_one(batch))
             advance(len(batch["index"]))
-    assert counts is not None
-    count = len(counts) - 1
     return PosteriorEvaluation(
-        pd.concat(rows, ignore_index=True),
+        _joined(told, of_draws),
         example,
-        spectrum.table(),
+        spectrum.compute(),
         watch.seconds_per_image(),
         definitions=f"{Evaluation.definitions}; ensemble: {cost}; {_DEFINITIONS}",
         cost=cost,
         draws=count,
-        ranks=counts.numpy(),
+        ranks=rank.compute().cpu().numpy(),
         frames=frames,
     )
 
 
-def _columns(
-    seen: dict[str, Tensor | None], draws: Tensor, batch: Batch, data: LensDataModule, split: str
-) -> dict[str, Any]:
-    """Return the scores of a batch, a column each."""
-    columns: dict[str, Any] = {"index": batch["index"].cpu().numpy()}
-    target, pixel_scale = batch["target"][:, 0], data.sets[split].pixel_scale
-    for who, image in seen.items():
-        if image is None:
-            continue
-        found = image_scores(image[:, 0], batch, pixel_scale)
-        found["ensemble/crps"] = crps(draws if who == "prediction" else image, target) / _range(batch)
+class Ranks(Metric):
+    """Counts the pixels whose target has 0 ... K draws below it, (K + 1,)."""
+
+    full_state_update = False
+    counts: Tensor
+
+    def update(self, draws: Tensor, batch: Batch) -> None:
+        """Add a batch of draws (B, K, H, W)."""
+        bins = draws.shape[1] + 1
+        if "counts" not in self._defaults:
+            self.add_state("counts", torch.zeros(bins, dtype=torch.int64, device=draws.device), dist_reduce_fx="sum")
+        self.counts = self.counts + torch.bincount(ranks(draws, batch["target"][:, 0]).flatten(), minlength=bins)
+
+    def compute(self) -> Tensor:
+        """Return the counts of all images."""
+        return self.counts
+
+
+def _seen(draws: Tensor, guess: Callable[[Batch], Tensor] | None, batch: Batch) -> dict[str, Tensor | None]:
+    return {
+        "prediction": draws.mean(1, keepdim=True),
+        "sample": draws[:, :1],
+        "guess": guess(batch) if guess else None,
+        "bilinear": bilinear(batch),
+        "ceiling": batch.get("truth"),
+    }
+
+
+def _scores(data: LensDataModule, split: str, who: str) -> MetricCollection:
+    """Return the scores of one of the images that stand for a posterior; each takes (image, draws) and the batch."""
+
+    def of_image(score: Score) -> Score:
+        return lambda told, batch: score(told[0], batch)
+
+    def of_crps(told: tuple[Tensor, Tensor], batch: Batch) -> Tensor:
+        return crps(told[1] if who == "prediction" else told[0], batch["target"][:, 0]) / _range(batch)
+
+    def consistency(told: tuple[Tensor, Tensor], batch: Batch) -> Tensor | None:
         # a draw of the observed image holds noise like its; the mean of the draws holds less, so a draw stands for it
         drawn = who in ("prediction", "sample") and data.target == "observed"
-        one = draws[:, 0] if who == "prediction" else image[:, 0]
-        chi = data.lr_chi_squared(one, batch, split, noisy=drawn)
-        if chi is not None:
-            found["ensemble/consistency"] = chi
-        columns.update({f"{who}/{name}": value.cpu().numpy() for name, value in found.items()})
-    columns.update({f"prediction/{name}": value.cpu().numpy() for name, value in _calibration(draws, batch).items()})
-    return columns
+        one = told[1][:, 0] if who == "prediction" else told[0][:, 0]
+        return data.lr_chi_squared(one, batch, split, noisy=drawn)
+
+    known = {**protocol_scores(), **physics_scores(data.sets[split].pixel_scale)}
+    images = {name: of_image(score) for name, score in known.items()}
+    return collection({**images, "ensemble/crps": of_crps, "ensemble/consistency": consistency})
+
+
+def _joined(told: dict[str, MetricCollection], of_draws: MetricCollection) -> pd.DataFrame:
+    """Return a row an image: the scores of the images that stand for the posterior, then those of the draws."""
+    return table(told).merge(table({"prediction": of_draws}), on="index")
 
 
 def _range(batch: Batch) -> Tensor:
@@ -149,13 +181,23 @@ def _range(batch: Batch) -> Tensor:
     return flat.amax(1) - flat.amin(1)
 
 
-def _calibration(draws: Tensor, batch: Batch) -> dict[str, Tensor]:
-    target, span = batch["target"][:, 0], _range(batch)
-    return {
-        "ensemble/spread": draws.var(1).mean(dim=(-2, -1)).sqrt() / span,
-        "ensemble/error": (draws.mean(1) - target).square().mean(dim=(-2, -1)).sqrt() / span,
-        **{f"ensemble/coverage{100 * level:.0f}": coverage(draws, target, level) for level in LEVELS},
-    }
+def _spread(draws: Tensor, batch: Batch) -> Tensor:
+    return draws.var(1).mean(dim=(-2, -1)).sqrt() / _range(batch)
+
+
+def _error(draws: Tensor, batch: Batch) -> Tensor:
+    return (draws.mean(1) - batch["target"][:, 0]).square().mean(dim=(-2, -1)).sqrt() / _range(batch)
+
+
+def _inside(level: float) -> Score:
+    return lambda draws, batch: coverage(draws, batch["target"][:, 0], level)
+
+
+_CALIBRATION: dict[str, Score] = {
+    "ensemble/spread": _spread,
+    "ensemble/error": _error,
+    **{f"ensemble/coverage{100 * level:.0f}": _inside(level) for level in LEVELS},
+}
 
 
 def _one(batch: Batch) -> Batch:

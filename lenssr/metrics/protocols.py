@@ -9,11 +9,15 @@ the prediction and on the truth.
 
 from __future__ import annotations
 
+from functools import partial
+
 from torch import Tensor
 
+from lenssr.data.batches import Batch
 from lenssr.metrics.image import mse, psnr, ssim
+from lenssr.metrics.per_image import Score
 
-__all__ = ["PROTOCOLS", "SCORES", "scores"]
+__all__ = ["PROTOCOLS", "SCORES", "protocol_scores", "scores"]
 
 PROTOCOLS = ("report", "truth")
 SCORES = ("mse", "psnr", "ssim")
@@ -52,3 +56,15 @@ def scores(
             else:
                 result[f"{protocol}/{name}"] = _FUNCTIONS[name](scaled, reference)
     return result
+
+
+def protocol_scores(only: tuple[str, ...] = (*SCORES, "ssim_original")) -> dict[str, Score]:
+    """Return the scores of both protocols by name, each of images (B, 1, H, W) and their batch."""
+    names = [f"{protocol}/{name}" for protocol in PROTOCOLS for name in only]
+    return {name: partial(_protocol_score, name=name) for name in names if name != "truth/ssim_original"}
+
+
+def _protocol_score(image: Tensor, batch: Batch, name: str) -> Tensor | None:
+    protocol, _, score = name.partition("/")
+    truth = batch["truth"][:, 0] if "truth" in batch and protocol == "truth" else None
+    return scores(image[:, 0], batch["hr"][:, 0], truth, (score,)).get(name)

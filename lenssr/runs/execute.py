@@ -53,9 +53,9 @@ def execute(run: Run, task: Task, data: LensDataModule, draw: Draw, callbacks: S
                 with provenance.timing("train"):
                     fit(run, task, data, trainer)
                 provenance.write(**facts)
+            with provenance.timing("test"):  # on every device, each with its share of the images
+                found = test(task, data, trainer.strategy.root_device)
             if trainer.global_rank == 0:
-                with provenance.timing("test"):
-                    found = test(task, data, trainer.strategy.root_device)
                 metrics = {**_record(run, task, data, found, trainer, draw), **_validated(task, trainer)}
                 loggers.attach(trainer.loggers, provenance.all)
         provenance.write(**facts, stages=run.stages)
@@ -63,7 +63,7 @@ def execute(run: Run, task: Task, data: LensDataModule, draw: Draw, callbacks: S
         loggers.close(trainer.loggers, 1)
         raise
     loggers.close(trainer.loggers, 0)
-    if trainer.global_rank:  # the first process of several writes; the others are done
+    if trainer.global_rank:  # the first process of several writes
         raise SystemExit(0)
     return run.finish(metrics)
 

@@ -6,10 +6,19 @@ import ctypes
 import signal
 import sys
 
-__all__ = ["die_with_parent"]
+__all__ = ["die_with_parent", "share"]
 
 
 def die_with_parent() -> None:
     """Ask the kernel to stop this process when its parent is gone, however that went."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+def share() -> tuple[int, int]:
+    """Return which of how many processes this one is, of a run on several devices: (rank, number); (0, 1) alone."""
+    import torch.distributed as distributed
+
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return 0, 1
+    return distributed.get_rank(), distributed.get_world_size()

@@ -11,9 +11,11 @@ from torch import Tensor, nn
 from lenssr.data import LensDataModule
 from lenssr.data.batches import Batch
 from lenssr.losses.base import Loss
-from lenssr.metrics import scores
 from lenssr.metrics.evaluation import Evaluation, evaluate
 from lenssr.metrics.labels import LabelEvaluation
+from lenssr.metrics.per_image import Score, collection, means
+from lenssr.metrics.protocols import protocol_scores
+from lenssr.system.processes import share
 
 __all__ = ["Task"]
 
@@ -55,6 +57,7 @@ class Task(pl.LightningModule):
         super().__init__()
         self.model, self.loss = model, loss
         self.optimizer_config, self.steps = optimizer, steps
+        self.validated = collection(self.validation_scores())
 
     @property
     def trains(self) -> bool:
@@ -79,9 +82,9 @@ class Task(pl.LightningModule):
 
     def examine(self, data: LensDataModule, device: torch.device, split: str) -> Evaluation | LabelEvaluation:
         """Score a split with the present weights."""
-        images, name = data.sets[split], type(self.model).__name__
-        batches = data.evaluation(split, device)
-        return evaluate(self.predict_test, batches, len(images), self.references, f"testing {name}", images.pixel_scale)
+        images, title = data.sets[split], f"testing {type(self.model).__name__}"
+        batches = data.evaluation(split, device, share())
+        return evaluate(self.predict_test, batches, len(batches.range), self.references, title, images.pixel_scale)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """One step of automatic optimisation."""
@@ -93,18 +96,25 @@ class Task(pl.LightningModule):
         """Log scalars of a training step."""
         self.log_dict({f"train/{name}": value.detach() for name, value in terms.items()})
 
-    def validate(self, batch: Batch) -> dict[str, Tensor]:
-        """Return what validation measures: the PSNR against what is learnt, on the report's scale, and its like."""
-        truth = batch["truth"][:, 0] if "truth" in batch else None
-        found = scores(self.predict(batch)[:, 0], batch["hr"][:, 0], truth, only=("psnr",))
-        learnt = "report" if batch["target"] is batch["hr"] or truth is None else "truth"
-        values = {name: value.mean().float() for name, value in found.items()}
-        return {**values, "psnr": found[f"{learnt}/psnr"].mean().float()}
+    def validation_scores(self) -> dict[str, Score]:
+        """Return what is logged: the PSNR of both protocols, and that against what is learnt."""
+        return {**protocol_scores(("psnr",)), "psnr": _learnt_psnr}
+
+    def validate(self, batch: Batch) -> Any:
+        """Return what validation scores."""
+        return self.predict(batch)
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the last validation."""
+        self.validated.reset()
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """Log what validation measures; ``monitor`` names what chooses the checkpoint."""
-        logged = {f"validation/{name}": value for name, value in self.validate(batch).items()}
-        self.log_dict(logged, batch_size=len(batch["index"]), sync_dist=True, on_epoch=True)
+        """Score this process's share of a batch."""
+        self.validated.update(self.validate(batch), batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the means over the images of all devices; ``monitor`` names what chooses the checkpoint."""
+        self.log_dict({f"validation/{name}": value for name, value in means(self.validated).items()}, sync_dist=True)
 
     def _world_size(self) -> int:
         """Processes that share a batch; one outside a trainer."""
@@ -115,3 +125,10 @@ class Task(pl.LightningModule):
         from lenssr.tasks.optimization import configure
 
         return configure([p for p in self.model.parameters() if p.requires_grad], self.optimizer_config, self.steps)
+
+
+def _learnt_psnr(image: Tensor, batch: Batch) -> Tensor:
+    learnt = "report/psnr" if batch["target"] is batch["hr"] or "truth" not in batch else "truth/psnr"
+    found = protocol_scores(("psnr",))[learnt](image, batch)
+    assert found is not None
+    return found

@@ -12,6 +12,7 @@ from lenssr.data import LensDataModule
 from lenssr.data.batches import Batch
 from lenssr.errors import ConfigError
 from lenssr.metrics.labels import LabelEvaluation, evaluate_classes
+from lenssr.system.processes import share
 from lenssr.tasks.regression import Regression
 
 __all__ = ["Classification"]
@@ -46,10 +47,10 @@ class Classification(Regression):
                 "task.data.classes, and leave dataset.source.classes alone."
             )
 
-    def objective(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the cross-entropy."""
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the cross-entropy of each image, (B,)."""
         logits = self.model(batch["input"])[0].float()
-        return {"loss": F.cross_entropy(logits, batch["label"][:, 0].long())}
+        return {"loss": F.cross_entropy(logits, batch["label"][:, 0].long(), reduction="none")}
 
     def examine(self, data: LensDataModule, device: torch.device, split: str) -> LabelEvaluation:
         """Score a split: accuracy, cross-entropy and the area under each class's ROC curve."""
@@ -57,4 +58,5 @@ class Classification(Regression):
         def predict(batch: Batch) -> Tensor:
             return self.model(batch["input"])[0].float().softmax(-1)
 
-        return evaluate_classes(predict, data.evaluation(split, device), data.label(split)[:, 0], self.classes)
+        batches = data.evaluation(split, device, share())
+        return evaluate_classes(predict, batches, len(batches.range), self.classes)

@@ -13,6 +13,7 @@ from lenssr.data import LensDataModule
 from lenssr.data.batches import Batch
 from lenssr.data.camera.random import normal, philox, uniform
 from lenssr.errors import ConfigError
+from lenssr.metrics.per_image import Score
 from lenssr.metrics.posterior import PosteriorEvaluation, evaluate_posterior
 from lenssr.models.spread import Spread
 from lenssr.tasks.base import Task
@@ -139,10 +140,14 @@ class Diffusion(Task):
         place = torch.arange(count, device=pixels.device).view(-1, 1) * self._world_size() + self.global_rank
         return {"loss": self._error(batch, (pixels, place, self.global_step, 0), _TRAIN).mean()}
 
-    def validate(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the same error, at times and with noise that never change."""
+    def validation_scores(self) -> dict[str, Score]:
+        """Return the same error."""
+        return {"loss": lambda told, batch: told}
+
+    def validate(self, batch: Batch) -> Tensor:
+        """Return the same error of each image (B,), at times and with noise that never change."""
         address = (self._pixels(batch), batch["index"].view(-1, 1), 0, 0)
-        return {"loss": self._error(batch, address, _VALIDATE).mean()}
+        return self._error(batch, address, _VALIDATE)
 
     @staticmethod
     def _pixels(batch: Batch) -> Tensor:

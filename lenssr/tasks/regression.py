@@ -11,7 +11,9 @@ from lenssr.data import LensDataModule
 from lenssr.data.batches import Batch
 from lenssr.errors import ConfigError
 from lenssr.metrics.labels import LabelEvaluation, evaluate_regression
+from lenssr.metrics.per_image import Score
 from lenssr.models.resnet18 import ResNet18
+from lenssr.system.processes import share
 from lenssr.tasks.base import Task
 
 __all__ = ["Regression"]
@@ -53,18 +55,26 @@ class Regression(Task):
         labels = data.label("train")
         self.model.calibrate(labels.mean(0), labels.std(0))
 
-    def objective(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the loss, and the squared error in units of the labels' spread."""
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the loss of each image (B,), and the squared error in units of the labels' spread."""
         mean, log_variance = self.model(batch["input"])
         square = ((mean.float() - batch["label"]) / self.model.std).square()
         if log_variance is None:
-            return {"loss": square.mean()}
+            return {"loss": square.mean(1)}
         log_variance = log_variance.float() - 2 * self.model.std.log()
-        return {"loss": 0.5 * (log_variance + square / log_variance.exp()).mean(), "square": square.mean()}
+        return {"loss": 0.5 * (log_variance + square / log_variance.exp()).mean(1), "square": square.mean(1)}
+
+    def objective(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the means of :meth:`losses`."""
+        return {name: value.mean() for name, value in self.losses(batch).items()}
+
+    def validation_scores(self) -> dict[str, Score]:
+        """Return what is minimised; with a predicted variance the squared error too."""
+        return {"loss": lambda told, batch: told["loss"], "square": lambda told, batch: told.get("square")}
 
     def validate(self, batch: Batch) -> dict[str, Tensor]:
-        """Return what is minimised."""
-        return self.objective(batch)
+        """Return what is minimised, of each image."""
+        return self.losses(batch)
 
     def predict(self, batch: Batch) -> Tensor:
         """Return the numbers (B, targets), in the parameters' own units."""
@@ -78,4 +88,5 @@ class Regression(Task):
             return mean.float(), None if log_variance is None else (0.5 * log_variance.float()).exp()
 
         means = data.label("train").mean(0)
-        return evaluate_regression(predict, data.evaluation(split, device), data.label(split), means, self.targets)
+        batches = data.evaluation(split, device, share())
+        return evaluate_regression(predict, batches, len(batches.range), means, self.targets)

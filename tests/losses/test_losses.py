@@ -59,7 +59,7 @@ def test_chi_squared_of_the_truth_is_one(tiny):
     from lenssr.runs.build import build_data
 
     data = build_data(plain(compose(["model=rdn", *tiny, "scale.dataset={train: 3, validation: 3, test: 90}"])))
-    values = [float(ChiSquared()(batch["truth"], batch)["loss"]) for batch in data.test_dataloader()]
+    values = [float(ChiSquared()(batch["truth"], batch)["loss"]) for batch in data.evaluation("test")]
     assert sum(values) / len(values) == pytest.approx(1.0, abs=0.015)
 
 

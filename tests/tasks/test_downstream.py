@@ -189,9 +189,10 @@ def test_a_stage_of_another_scale_is_refused(tmp_path, cli):
     assert not list(tmp_path.glob("runs/resnet18-*/checkpoints"))
 
 
-def batches(count, size=10):
-    for first in range(0, count, size):
-        yield {"index": torch.arange(first, min(first + size, count))}
+def batches(right, size=10):
+    for first in range(0, len(right), size):
+        index = torch.arange(first, min(first + size, len(right)))
+        yield {"index": index, "label": right[index].view(len(index), -1)}
 
 
 def test_scores_of_a_known_gaussian():
@@ -201,7 +202,7 @@ def test_scores_of_a_known_gaussian():
     told = right + 0.3 * torch.from_numpy(rng.normal(size=(4000, 1)).astype(np.float32))
     found = evaluate_regression(
         lambda batch: (told[batch["index"]], torch.full((len(batch["index"]), 1), 0.3)),
-        batches(4000), right, torch.tensor([-23.0]), ["m"],
+        batches(right), 4000, torch.tensor([-23.0]), ["m"],
     ).summary()  # fmt: skip
     scores = {key: value["mean"] for key, value in found["prediction"].items()}
     assert scores["m/mse"] == pytest.approx(0.09, rel=0.06)
@@ -217,7 +218,7 @@ def test_areas_under_roc_curves_count_ordered_pairs():
     rng = np.random.default_rng(1)
     told = torch.from_numpy(rng.dirichlet([1, 1, 1], 60))
     right = torch.from_numpy(rng.integers(0, 3, 60).astype(np.float32))
-    found = evaluate_classes(lambda b: told[b["index"]], batches(60), right, ["a", "b", "c"]).summary()["prediction"]
+    found = evaluate_classes(lambda b: told[b["index"]], batches(right), 60, ["a", "b", "c"]).summary()["prediction"]
     for i, name in enumerate("abc"):
         yes, no = told[right == i, i], told[right != i, i]
         assert found[f"class/auc_{name}"]["mean"] == pytest.approx(float((yes[:, None] > no).double().mean()), abs=1e-6)
