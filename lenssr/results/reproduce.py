@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lenssr.launchers.choose import choose
+from lenssr.results.tables.statistics import LEVEL, difference_from
 from lenssr.results.tables.table import Cell, Column, Row, Table
 from lenssr.results.write import beside, end_with, fill, write
 from lenssr.system.commands import command
@@ -15,12 +16,16 @@ from lenssr.system.files import write_text
 __all__ = ["ORDER", "compared", "main"]
 
 # what others need comes first
+_LEGEND = (
+    "The last column is ours less the report's, with its 95 % interval: Student's t over trainings, to whose scatter "
+    "the report's single run and the choice of test images, ours and the report's, add theirs."
+)
 ORDER = ("residual_models", "content_loss_rcan", "content_loss_rdn", "downstream", "diffusion", "equivariant_ablation")
 
 
 def compared(tables: Sequence[Table]) -> str:
     """Return, in Markdown, every published number beside ours, and why they differ where they do."""
-    lines = ["# What the report says, and what we find", ""]
+    lines = ["# What the report says, and what we find", "", _LEGEND, ""]
     for table in tables:
         rows = []
         for row in table.rows:
@@ -35,19 +40,18 @@ def compared(tables: Sequence[Table]) -> str:
 
 
 def _line(row: Row, column: Column, cell: Cell) -> str:
+    """Return one comparison: Student's t, where the report's single number scatters as one of our trainings does."""
     assert cell.published is not None
     ours = f"{cell.mean:.{column.decimals}f}" + (f" ± {cell.std:.{column.decimals}f}" if cell.std is not None else "")
-    difference = cell.mean - cell.published
-    # what chance may do: to the seed of a run, and to the images it is tested on; the report's own run had both
-    scored = row.results[0].metrics["scores"]["prediction"].get(column.key, {"std": 0.0})
-    images = column.factor * scored["std"] / max(1, row.results[0].metrics["images"]) ** 0.5
-    chance = 2 * (2 * ((cell.std or 0.0) ** 2 + images**2)) ** 0.5
-    if abs(difference) <= chance:
-        verdict = f"not to be told apart: within ±{chance:.{column.decimals}f}, twice what seeds and test images may do"
-    else:
-        verdict = f"differs by {difference:+.{column.decimals}f}"
+    scores = [result.metrics["scores"]["prediction"].get(column.key) for result in row.results]
+    values = [column.factor * float(score["mean"]) for score in scores if score]
+    images = (column.factor * scores[0]["std"]) ** 2 / max(1, row.results[0].metrics["images"])
+    found = difference_from(values, cell.published, images)
+    told = "differs" if found.p < LEVEL else "cannot be told apart"
+    verdict = f"{told}: {found.difference:+.{column.decimals}f} ({found.low:+.{column.decimals}f} to "
+    verdict += f"{found.high:+.{column.decimals}f})"
     if row.random and cell.std is None:
-        verdict += "; with one seed, what seeds do is left out"
+        verdict += "; one seed: what trainings do is left out"
     heading = f"{column.group}, {column.label}"
     return f"| {row.label} | {heading} | {cell.published:.{column.decimals}f} | {ours} | {verdict} |"
 

@@ -97,7 +97,11 @@ def _row(
         row.scale, row.image_size = config["dataset"]["scale"], config["dataset"]["image_size"]
         row.random = "seed" not in config["task"]["ignores"]
         found = _found(run, chosen, entry.get("evaluate", []))
-        (row.missing if isinstance(found, Gap) else row.results).append(found)  # type: ignore[arg-type]
+        if isinstance(found, Gap):
+            row.missing.append(found)
+        else:
+            row.results.append(found)
+            row.seeds.append(seed)
     published = entry.get("published", {})
     for column in columns:
         values = [_score(result, column.key) for result in row.results]

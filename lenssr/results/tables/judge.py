@@ -1,20 +1,37 @@
-"""Which rows of a table differ; :mod:`lenssr.results.tables.statistics` defines the tests."""
+"""Which rows of a table differ; :mod:`lenssr.results.tables.statistics` defines the test.
+
+Two families of tests a column, each with Holm's correction: every row against the baseline, and every row against
+every other, from which follows which is the best. The best one was chosen by the data, so that tests against it alone
+would not hold their level.
+"""
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lenssr.results.tables.statistics import Comparison, compare, holm, recovered, verdict
+from lenssr.results.tables.statistics import Comparison, compare, detectable, holm, recovered, verdict
 from lenssr.results.tables.table import Cell, Column, Row, Table
 
 __all__ = ["judge"]
 
 # scores are turned so that more is better, hence "improvement"
-_COMPARED = ["score", "row", "verdict", "improvement", "low", "high", "p", "p_holm", "spread"]
+_COMPARED = [
+    "score", "row", "verdict", "improvement", "low", "high", "p", "p_holm", "error", "freedom", "paired", "detectable",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """The scores of a row's trainings, (seeds, images), so that higher is better."""
+
+    seeds: tuple[int, ...]
+    values: np.ndarray
 
 
 def judge(table: Table, gap: dict[str, str] | None, order: list[str]) -> None:
@@ -33,12 +50,7 @@ def judge(table: Table, gap: dict[str, str] | None, order: list[str]) -> None:
         if len(scores) < 2:
             continue
         if table.baseline in scores:
-            for label, (comparison, p, word) in _against(scores, table.baseline).items():
-                cell = table.row(label).cells[column.key]
-                assert cell is not None
-                cell.against_baseline = word
-                found = {**vars(comparison), "improvement": comparison.difference, "p_holm": p}
-                records.append({"score": column.key, "row": label, "verdict": word, **found})
+            records += _against_baseline(table, column, scores)
         _mark_best(table, column, scores)
     table.comparisons = pd.DataFrame(records, columns=_COMPARED)
     if gap:
@@ -46,13 +58,14 @@ def judge(table: Table, gap: dict[str, str] | None, order: list[str]) -> None:
         table.order = _ordered(table, gap["score"], order)
 
 
-def _scores(table: Table, column: Column) -> dict[str, np.ndarray]:
-    """Return the comparable rows' scores (seeds, images) by label, so that higher is better."""
-    return {row.label: s for row in table.rows if row.comparable and (s := _per_image(row, column)) is not None}
+def _scores(table: Table, column: Column) -> dict[str, _Scores]:
+    """Return the comparable rows' scores by label."""
+    found = {row.label: _per_image(row, column) for row in table.rows if row.comparable}
+    return {label: scores for label, scores in found.items() if scores is not None}
 
 
-def _per_image(row: Row, column: Column) -> np.ndarray | None:
-    """Return (seeds, images), so that higher is better; None where there are no per-image scores."""
+def _per_image(row: Row, column: Column) -> _Scores | None:
+    """Return the scores of a row; None where there are no per-image scores."""
     name = f"prediction/{column.key}"
     frames = [pd.read_parquet(result.folder / "per_image.parquet") for result in row.results]
     if not frames or any(name not in frame for frame in frames):
@@ -60,26 +73,50 @@ def _per_image(row: Row, column: Column) -> np.ndarray | None:
     values = np.stack([frame.sort_values("index")[name].to_numpy(float) for frame in frames]) * column.factor
     if not np.isfinite(values).all():
         return None  # a score that an image has not, as the ring of a black one, ranks nobody
-    if column.best == "high":
-        return values
-    if column.best == "low":
-        return -values
-    assert column.best is not None  # such a column is not compared
-    return -np.abs(values - float(column.best))
+    if column.best not in ("high", "low"):
+        assert column.best is not None  # such a column is not compared
+        values = np.abs(values - float(column.best))
+    return _Scores(tuple(row.seeds), values if column.best == "high" else -values)
 
 
-def _against(scores: dict[str, np.ndarray], one: str) -> dict[str, tuple[Comparison, float, str]]:
-    """Compare every other row with one; return also the p-values adjusted for all of them together, and verdicts."""
-    others = [label for label in scores if label != one]
-    comparisons = [compare(scores[label], scores[one]) for label in others]
+def _compare(one: _Scores, other: _Scores) -> Comparison:
+    """Compare two rows, paired where they were trained with the same seeds, and so on the same data and order."""
+    return compare(one.values, other.values, paired=one.seeds == other.seeds)
+
+
+def _judged(pairs: Sequence[tuple[_Scores, _Scores]]) -> list[tuple[Comparison, float, str]]:
+    """Compare pairs as one family; return also the adjusted p-values, and verdicts."""
+    comparisons = [_compare(one, other) for one, other in pairs]
     adjusted = holm([c.p for c in comparisons])
     words = [verdict(c, p, higher_is_better=True) for c, p in zip(comparisons, adjusted, strict=True)]
-    return dict(zip(others, zip(comparisons, map(float, adjusted), words, strict=True), strict=True))
+    return list(zip(comparisons, map(float, adjusted), words, strict=True))
 
 
-def _mark_best(table: Table, column: Column, scores: dict[str, np.ndarray]) -> None:
-    best = max(scores, key=lambda label: scores[label].mean())
-    ties = [label for label, (_, _, word) in _against(scores, best).items() if word != "worse"]
+def _against_baseline(table: Table, column: Column, scores: dict[str, _Scores]) -> list[dict[str, Any]]:
+    """Compare every other row with the baseline; mark its cell and return a record of each."""
+    others = [label for label in scores if label != table.baseline]
+    judged = _judged([(scores[label], scores[table.baseline]) for label in others])
+    records = []
+    for label, (comparison, p, word) in zip(others, judged, strict=True):
+        cell = table.row(label).cells[column.key]
+        assert cell is not None
+        cell.against_baseline = word
+        found = {**vars(comparison), "improvement": comparison.difference, "p_holm": p}
+        found["detectable"] = detectable(comparison, len(others))
+        records.append({"score": column.key, "row": label, "verdict": word, **found})
+    return records
+
+
+def _mark_best(table: Table, column: Column, scores: dict[str, _Scores]) -> None:
+    """Mark the row with the highest mean, and all that cannot be told from it."""
+    best = max(scores, key=lambda label: scores[label].values.mean())
+    pairs = list(combinations(scores, 2))
+    judged = _judged([(scores[one], scores[other]) for one, other in pairs])
+    ties = [
+        other if one == best else one
+        for (one, other), (_, _, word) in zip(pairs, judged, strict=True)
+        if best in (one, other) and word == "tie"
+    ]
     for label in [best, *ties]:
         cell = table.row(label).cells[column.key]
         assert cell is not None
@@ -96,7 +133,9 @@ def _close(table: Table, gap: dict[str, str]) -> None:
         known = {row.label, start, end} <= set(scores) and row.label not in (start, end)
         row.cells["gap"] = None
         if known:
-            share, low, high = (100 * x for x in recovered(scores[row.label], scores[start], scores[end]))
+            share, low, high = (
+                100 * x for x in recovered(*(scores[label].values for label in (row.label, start, end)))
+            )
             row.cells["gap"] = Cell(share, None, interval=(low, high))
 
 
@@ -106,17 +145,16 @@ def _ordered(table: Table, key: str, order: list[str]) -> list[dict[str, Any]]:
     scores = _scores(table, column)
     labels = [row.label for wanted in order for row in table.rows if row.key == wanted and row.label in scores]
     pairs = list(pairwise(labels))
-    comparisons = [compare(scores[one], scores[other]) for one, other in pairs]
-    adjusted = holm([c.p for c in comparisons])
+    judged = _judged([(scores[one], scores[other]) for one, other in pairs])
     return [
-        {"one": one, "other": other, "p": float(p), "verdict": verdict(c, p, True), **_shown(c, column)}
-        for (one, other), c, p in zip(pairs, comparisons, adjusted, strict=True)
+        {"one": one, "other": other, "p": p, "verdict": word, **_shown(c, column, len(pairs))}
+        for (one, other), (c, p, word) in zip(pairs, judged, strict=True)
     ]
 
 
-def _shown(comparison: Comparison, column: Column) -> dict[str, Any]:
+def _shown(comparison: Comparison, column: Column, family: int) -> dict[str, Any]:
     """Return a difference of the score itself, whichever way is better."""
     sign = -1.0 if column.best == "low" else 1.0
     ends = sorted((sign * comparison.low, sign * comparison.high))
     told = {"score": column.label, "difference": sign * comparison.difference, "low": ends[0], "high": ends[1]}
-    return {**told, "spread": comparison.spread}
+    return {**told, "detectable": detectable(comparison, family)}

@@ -6,15 +6,18 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
+import pandas as pd
+
 from lenssr.results.tables.table import Cell, Column, Table
 
-__all__ = ["CAPTIONS", "body", "notes", "to_latex", "to_markdown"]
+__all__ = ["CAPTIONS", "DIFFERENCES", "body", "differences", "notes", "to_latex", "to_markdown"]
 
 LEGEND = (
-    "mean ± standard deviation over seeds. Bold: better than every other row, by a Wilcoxon signed-rank test over the "
-    "test images (scores averaged over seeds first, Holm-corrected, 5 %) and by more than the seeds' spread, which "
-    "needs two seeds; ≈: tied with the best; ↑ ↓: better, worse than the baseline by the same rule. Where a number is "
-    "right, as 1, an image's distance from it is compared. In brackets: the 2023 report."
+    "mean ± standard deviation over trainings (seeds). ↑ ↓: better, worse than the baseline by Student's t over the "
+    "trainings (paired by seed where both have the same ones; the choice of test images adds to the variance), Holm-"
+    "corrected over the rows of a column, 5 %. Bold: better than every other row by the same test, Holm-corrected over "
+    "all pairs of a column; ≈: the highest mean, and what cannot be told from it. Where a number is right, as 1, an "
+    "image's distance from it is compared. In brackets: the 2023 report."
 )
 CAPTIONS = {
     "grid": "One lens through every model, and what differs from the noise-free image",
@@ -75,9 +78,41 @@ def notes(table: Table) -> list[str]:
         interval = f"{pair['low']:+.4f} to {pair['high']:+.4f}"
         found.append(
             f"{pair['one']} {word} {pair['other']}: difference of {pair['score']} {pair['difference']:+.4f} "
-            f"(95 % over the images: {interval}), p = {pair['p']:.2g}; the seeds' spread is {pair['spread']:.4f}."
+            f"(95 %: {interval}), Holm's p = {pair['p']:.2g}; a difference of {pair['detectable']:.4f} would have been "
+            "seen with a power of 80 %."
         )
     return found
+
+
+def differences(table: Table) -> list[list[str]]:
+    """Return the differences from the baseline, a line a row and a heading line; none where nothing was compared.
+
+    Each with its 95 % interval, and the smallest that these trainings would find with a power of 80 %.
+    """
+    compared = {column.key: column for column in table.columns if column.key in set(table.comparisons["score"])}
+    if not compared:
+        return []
+    lines = [["", *(f"{column.group}, {column.label}" for column in compared.values())]]
+    for label in dict.fromkeys(table.comparisons["row"]):
+        own = table.comparisons[table.comparisons["row"] == label].set_index("score")
+        lines.append([label, *(_difference(own, column) for column in compared.values())])
+    return lines
+
+
+def _difference(own: pd.DataFrame, column: Column) -> str:
+    if column.key not in own.index:
+        return "–"
+    found, digits = own.loc[column.key], column.decimals
+    sign = -1.0 if column.best == "low" else 1.0
+    low, high = sorted((sign * found["low"], sign * found["high"]))
+    interval = f"{low:+.{digits}f} to {high:+.{digits}f}"
+    return f"{sign * found['improvement']:+.{digits}f} ({interval}; {found['detectable']:.{digits}f})"
+
+
+DIFFERENCES = (
+    "Differences from the baseline (95 % interval; the smallest difference that would have been found with a power of "
+    "80 % by trainings as many and as scattered, among as many tests). Of a number that should be x: of -|number - x|."
+)
 
 
 def to_markdown(table: Table, pictures: Sequence[Path] = ()) -> str:
@@ -85,6 +120,10 @@ def to_markdown(table: Table, pictures: Sequence[Path] = ()) -> str:
     headings = ["", "parameters", *(f"{column.group}<br>{column.label}" for column in table.columns)]
     rows = [headings, ["---", *["---:"] * (len(headings) - 1)], *body(table, ("**", "**"))]
     text = [f"## {table.title}", "", *("| " + " | ".join(row) + " |" for row in rows), "", "\n\n".join(notes(table))]
+    lines = differences(table)
+    if lines:
+        lines = [lines[0], ["---", *["---:"] * (len(lines[0]) - 1)], *lines[1:]]
+        text += ["", DIFFERENCES, "", *("| " + " | ".join(line) + " |" for line in lines)]
     if table.missing:
         text += ["", f"Missing: {len(table.missing)} runs. They are filled by", "", "```bash", *table.missing, "```"]
     for picture in pictures:

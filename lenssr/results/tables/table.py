@@ -75,6 +75,7 @@ class Row:
     """One model: its cells by column key, its finished runs, and the commands of those that are missing.
 
     Attributes:
+        seeds: of the results, in their order.
         image_size: HR pixels along a side; ``scale`` times the LR image's.
         curve: ``line`` and ``at``, where the row is a point of a curve over the number of training images.
     """
@@ -83,6 +84,7 @@ class Row:
     label: str
     cells: dict[str, Cell | None]
     results: list[RunResult] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=list)
     missing: list[Gap] = field(default_factory=list)
     parameters: int | None = None
     scale: int = 1

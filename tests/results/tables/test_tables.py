@@ -234,6 +234,6 @@ def test_the_reports_numbers_stand_beside_ours(filled):
 
     text = compared([tables.build("residual_models", [filled])])
     lines = {line.split(" | ")[0].strip("| "): line for line in text.splitlines() if "PSNR" in line}
-    assert "30.50" in lines["RDN"] and "differs by -0." in lines["RDN"]
+    assert "30.50" in lines["RDN"] and "differs: -0.26" in lines["RDN"]
     assert "24.78" in lines["bilinear"]
     assert "noise" in text and set(ORDER) <= set(tables.names())
