@@ -11,16 +11,17 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from torchmetrics import Metric, MetricCollection
+from torchmetrics import MetricCollection
 
 from lenssr.data.batches import Batch
 from lenssr.metrics import physics
 from lenssr.metrics.per_image import collection, table
 from lenssr.metrics.protocols import protocol_scores
+from lenssr.metrics.spectrum import Spectrum
 from lenssr.models.interpolation import enlarged
 from lenssr.system.progress import track
 
-__all__ = ["Evaluation", "Spectrum", "Stopwatch", "bilinear", "evaluate", "example_of", "image_scores", "spread_of"]
+__all__ = ["Evaluation", "Stopwatch", "bilinear", "evaluate", "example_of", "image_scores", "spread_of"]
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,9 @@ class Evaluation:
         "report: against the noisy HR image; truth: against its noise-free expectation; both min-max scaled by the HR "
         "image; PSNR (data range 1) and SSIM (7x7 uniform, data range 1) averaged over images; ssim_original: data "
         "range of the prediction, as the 2023 report; physics (against the truth): flux_error, relative; ring_error, "
-        "arcsec; chi2, reduced, of the HR image about the prediction; power_ratio, in the octave below the LR Nyquist "
-        "frequency"
+        "arcsec by which the fitted ring is too large or small; chi2, reduced, of the HR image about the prediction; "
+        "transfer, of the truth's structure in the octave below the LR Nyquist frequency; resolution, LR Nyquist "
+        "frequencies at which the coherence with the truth falls to one half"
     )
 
     def summary(self) -> dict[str, dict[str, dict[str, float]]]:
@@ -120,43 +122,6 @@ def image_scores(pixel_scale: float) -> MetricCollection:
         pixel_scale: of the HR images, in arcsec.
     """
     return collection({**protocol_scores(), **physics.physics_scores(pixel_scale)})
-
-
-class Spectrum(Metric):
-    """Mean power spectra of all images.
-
-    Args:
-        pixel_scale: of the HR images, in arcsec.
-    """
-
-    full_state_update = False
-    count: Tensor
-
-    def __init__(self, pixel_scale: float) -> None:
-        super().__init__()
-        self.pixel_scale, self.size = pixel_scale, 0
-        self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
-
-    def update(self, images: dict[str, Tensor | None], batch: Batch) -> None:
-        """Add a batch."""
-        self.count = self.count.to(batch["hr"].device) + len(batch["index"])
-        self.size = batch["hr"].shape[-1]
-        for name, image in {**images, "hr": batch["hr"]}.items():
-            if image is not None:
-                power = physics.radial_power(image[:, 0]).sum(0)
-                if name not in self._defaults:
-                    self.add_state(name, torch.zeros_like(power), dist_reduce_fx="sum")
-                setattr(self, name, getattr(self, name) + power)
-
-    def compute(self) -> pd.DataFrame:
-        """Return the mean power of each kind of image by frequency."""
-        frequency = np.arange(1, self.size // 2 + 1) / (self.size * self.pixel_scale)
-        names = [name for name in self._defaults if name != "count"]
-        means = {name: (getattr(self, name) / self.count).cpu().numpy() for name in names}
-        return pd.DataFrame({"cycles_per_arcsec": frequency, **{_SHOWN.get(n, n): v for n, v in means.items()}})
-
-
-_SHOWN = {"ceiling": "truth"}
 
 
 class Stopwatch:

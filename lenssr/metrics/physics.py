@@ -1,4 +1,4 @@
-"""What a lens modeller asks of an image: flux, ring radius, consistency with the noise, power on small scales.
+"""What a lens modeller asks of an image: flux, ring, consistency with the noise, structure on small scales.
 
 All are comparisons with the noise-free expectation, or need the variance of the noise, so simulated sets alone have
 them. Images are (B, H, W), in any one unit; every function returns one number an image (B,).
@@ -13,17 +13,11 @@ from torch import Tensor
 
 from lenssr.data.batches import Batch
 from lenssr.metrics.per_image import Score
+from lenssr.metrics.ring import ring_radius, ring_stretch
+from lenssr.metrics.spectrum import cross_power, radial_power, resolution
 from lenssr.models.symmetry import ELEMENTS, act
 
-__all__ = [
-    "chi_squared",
-    "equivariance_error",
-    "flux_error",
-    "physics_scores",
-    "power_ratio",
-    "radial_power",
-    "ring_radius",
-]
+__all__ = ["chi_squared", "equivariance_error", "flux_error", "physics_scores", "transfer_below_nyquist"]
 
 
 def flux_error(prediction: Tensor, truth: Tensor) -> Tensor:
@@ -32,49 +26,19 @@ def flux_error(prediction: Tensor, truth: Tensor) -> Tensor:
     return (prediction.double().sum(dim=(-2, -1)) / total - 1).abs()
 
 
-def ring_radius(image: Tensor, pixel_scale: float) -> Tensor:
-    """Mean distance from the image's centre, weighted with the squared brightness, in arcsec.
-
-    The square leaves the background without weight; for a lensed arc the result follows the Einstein radius.
-    """
-    size = image.shape[-1]
-    axis = (torch.arange(size, device=image.device, dtype=torch.float64) - (size - 1) / 2) * pixel_scale
-    radius = torch.hypot(axis.view(-1, 1), axis.view(1, -1))
-    weight = image.double().square()
-    return (weight * radius).sum(dim=(-2, -1)) / weight.sum(dim=(-2, -1))
-
-
 def chi_squared(prediction: Tensor, observed: Tensor, variance: Tensor) -> Tensor:
     """Reduced chi-squared of the noisy HR image about the prediction; 1 for the truth."""
     return ((prediction.double() - observed.double()).square() / variance.double()).mean(dim=(-2, -1))
 
 
-def radial_power(image: Tensor) -> Tensor:
-    """Return the azimuthally averaged power spectrum, (B, N // 2), at 1, 2, ... N // 2 cycles an image side.
+def transfer_below_nyquist(prediction: Tensor, truth: Tensor, scale: int) -> Tensor:
+    """Transfer in the octave below the LR image's Nyquist frequency: 1 is right, less is too smooth.
 
-    The mean is removed first and no window is applied: the arcs lie well inside the image.
-    """
-    size = image.shape[-1]
-    field = image.double() - image.double().mean(dim=(-2, -1), keepdim=True)
-    power = torch.fft.fft2(field).abs().square()
-    frequency = torch.fft.fftfreq(size, d=1.0 / size, device=image.device, dtype=torch.float64)
-    ring = torch.hypot(frequency.view(-1, 1), frequency.view(1, -1)).round().long().flatten()
-    bins = size // 2
-    kept = (ring >= 1) & (ring <= bins)
-    index = ring[kept] - 1
-    summed = torch.zeros(len(image), bins, dtype=torch.float64, device=image.device)
-    summed.index_add_(1, index, power.flatten(1)[:, kept])
-    return summed / torch.bincount(index, minlength=bins)
-
-
-def power_ratio(prediction: Tensor, truth: Tensor, scale: int) -> Tensor:
-    """Power of the prediction over that of the truth in the octave below the LR image's Nyquist frequency.
-
-    1 is right, less is too smooth, more is invented structure.
+    Structure that is not the truth's, noise or invented, does not count: it is in no common phase with it.
     """
     nyquist = truth.shape[-1] // (2 * scale)
     octave = slice(max(0, nyquist // 2 - 1), nyquist)
-    return radial_power(prediction)[:, octave].sum(1) / radial_power(truth)[:, octave].sum(1)
+    return cross_power(prediction, truth)[:, octave].sum(1) / radial_power(truth)[:, octave].sum(1)
 
 
 def equivariance_error(model: Callable[[Tensor], Tensor], lr: Tensor) -> float:
@@ -97,16 +61,20 @@ def physics_scores(pixel_scale: float) -> dict[str, Score]:
     def sky(image: Tensor, batch: Batch) -> Tensor:
         return image - (batch["truth"] - batch["flux"])[:, 0]  # without the offset that clipping gives the background
 
-    def ring_error(image: Tensor, batch: Batch) -> Tensor:
-        right = ring_radius(batch["flux"][:, 0], pixel_scale)
-        return (ring_radius(sky(image, batch), pixel_scale) - right).abs()
+    def stretch(image: Tensor, batch: Batch) -> Tensor:
+        flux, variance = batch["flux"][:, 0], batch["variance"][:, 0]
+        return ring_stretch(sky(image, batch), flux, variance)[0] * ring_radius(flux, pixel_scale)
 
-    def small_scales(image: Tensor, batch: Batch) -> Tensor:
-        return power_ratio(image, batch["truth"][:, 0], batch["hr"].shape[-1] // batch["lr"].shape[-1])
+    def resolved(image: Tensor, batch: Batch) -> Tensor:
+        return resolution(image, batch["truth"][:, 0], batch["hr"].shape[-1] // batch["lr"].shape[-1])
+
+    def octave_transfer(image: Tensor, batch: Batch) -> Tensor:
+        return transfer_below_nyquist(image, batch["truth"][:, 0], batch["hr"].shape[-1] // batch["lr"].shape[-1])
 
     return {
         "physics/flux_error": known(lambda image, batch: flux_error(sky(image, batch), batch["flux"][:, 0])),
-        "physics/ring_error": known(ring_error),
+        "physics/ring_error": known(lambda image, batch: stretch(image, batch).abs()),
         "physics/chi2": known(lambda image, batch: chi_squared(image, batch["hr"][:, 0], batch["variance"][:, 0])),
-        "physics/power_ratio": known(small_scales),
+        "physics/transfer": known(octave_transfer),
+        "physics/resolution": known(resolved),
     }

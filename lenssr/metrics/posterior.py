@@ -14,10 +14,11 @@ from torchmetrics import Metric, MetricCollection
 
 from lenssr.data.batches import Batch
 from lenssr.metrics.ensemble import LEVELS, coverage, crps, ranks
-from lenssr.metrics.evaluation import Evaluation, Spectrum, Stopwatch, bilinear, example_of
+from lenssr.metrics.evaluation import Evaluation, Stopwatch, bilinear, example_of
 from lenssr.metrics.per_image import Score, collection, table
 from lenssr.metrics.physics import physics_scores
 from lenssr.metrics.protocols import protocol_scores
+from lenssr.metrics.spectrum import Spectrum
 from lenssr.system.processes import share
 from lenssr.system.progress import track
 

@@ -15,6 +15,8 @@ from lenssr.runs.load import read_config
 
 KEPT = Path(__file__).parents[1] / "fixtures" / "before_rooms"
 RUN = "outputs/runs/diffusion-model4-a8a0f6a3"  # needs outputs/runs/rdn-mse-model4-fe200aef
+# scores that had another definition then
+REDEFINED = ("physics/ring_error", "physics/power_ratio")
 ASKED = ["physics=corrected", "task.draws=3"]
 
 
@@ -52,7 +54,11 @@ def test_asked_again_it_scores_the_same(earlier):
     after = evaluate(RUN, ASKED)
     assert after.trained
     for score, value in before["scores"]["prediction"].items():
+        if score.startswith(REDEFINED):
+            continue
         assert after.metrics["scores"]["prediction"][score]["mean"] == pytest.approx(value["mean"], rel=1e-4), score
     again = pd.read_parquet(after.folder / "per_image.parquet")
     for column in images.select_dtypes("number"):
+        if column.partition("/")[2].startswith(REDEFINED):
+            continue
         assert again[column].to_numpy(float) == pytest.approx(images[column].to_numpy(float), rel=1e-4, nan_ok=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from lenssr.system.files import whole_file
 
-__all__ = ["mark", "mark_decades", "pyplot", "save", "stretch"]
+__all__ = ["colour", "mark", "mark_decades", "pyplot", "save", "stretch"]
 
 
 def pyplot() -> Any:
@@ -52,3 +52,8 @@ def mark(bar: Any, peak: float) -> None:
     ticks = [t for t in (0, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3) if t <= peak]
     if len(ticks) > 2 and peak < 10:
         bar.set_ticks(ticks, labels=[f"{t:g}" for t in ticks])
+
+
+def colour(i: int) -> Any:
+    """Return one of twenty colours."""
+    return pyplot().get_cmap("tab20")((2 * i + i // 10) % 20)

@@ -8,12 +8,12 @@ from textwrap import fill
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 
-from lenssr.results.figures.canvas import mark, mark_decades, pyplot, save, stretch
+from lenssr.results.figures.canvas import colour, mark, mark_decades, pyplot, save, stretch
 from lenssr.results.figures.cost_curve import cost_curve
 from lenssr.results.figures.shots_curve import shots_curve
+from lenssr.results.figures.spectra import spectra
 from lenssr.results.tables.table import Row, Table
 from lenssr.runs.folder import RunResult
 from lenssr.system.files import whole_file
@@ -44,7 +44,7 @@ def draw(table: Table, folder: Path) -> list[Path]:
     return [
         _grid(rows, folder / f"{table.name}_grid.png"),
         *([cost(rows, folder / f"{table.name}_cost.png")] if compared else []),
-        _spectrum(rows, folder / f"{table.name}_spectrum.png"),
+        spectra(rows, folder / f"{table.name}_spectrum.png"),
         *(_of_the_baseline(table, folder) if drawn else []),
     ]
 
@@ -175,11 +175,6 @@ def _has(result: RunResult, key: str) -> bool:
     return key in result.metrics["scores"]["prediction"]
 
 
-def _colour(i: int) -> Any:
-    """Return one of twenty colours."""
-    return pyplot().get_cmap("tab20")((2 * i + i // 10) % 20)
-
-
 def _cost(rows: list[Row], path: Path) -> Path:
     """Draw PSNR against the truth over parameters and over the time for one image; bars are spreads over seeds."""
     figure, axes = pyplot().subplots(1, 2, figsize=(11, 4.6), layout="constrained", sharey=True)
@@ -188,14 +183,14 @@ def _cost(rows: list[Row], path: Path) -> Path:
         score = _scores(row)
         if score is None:
             continue
-        style = {"marker": _MARKERS[i % len(_MARKERS)], "color": _colour(i), "capsize": 3, "ls": "none"}
+        style = {"marker": _MARKERS[i % len(_MARKERS)], "color": colour(i), "capsize": 3, "ls": "none"}
         times = [1e3 * result.metrics["seconds_per_image"] for result in row.results]
         if row.parameters:
             axes[0].errorbar(row.parameters / 1000, score[0], score[1], **style)
             handles[row.label] = axes[1].errorbar(float(np.median(times)), score[0], score[1], **style)
         else:
-            line = axes[0].axhline(score[0], color=_colour(i), ls="--", lw=1)
-            axes[1].axhline(score[0], color=_colour(i), ls="--", lw=1)
+            line = axes[0].axhline(score[0], color=colour(i), ls="--", lw=1)
+            axes[1].axhline(score[0], color=colour(i), ls="--", lw=1)
             handles[row.label] = line
     axes[0].set(xscale="log", xlabel="trained parameters / 1000", ylabel="PSNR vs truth / dB")
     axes[1].set(xscale="log", xlabel="time for one test image / ms")
@@ -203,34 +198,4 @@ def _cost(rows: list[Row], path: Path) -> Path:
         mark_decades(axis.xaxis)
         axis.grid(alpha=0.3, which="both")
     figure.legend(handles.values(), handles.keys(), loc="outside right center", fontsize=9, frameon=False)
-    return save(figure, path)
-
-
-def _spectrum(rows: list[Row], path: Path) -> Path:
-    """Draw the power of each model's images over the truth's, against spatial frequency."""
-    figure, axis = pyplot().subplots(figsize=(9, 4.8), layout="constrained")
-    curves: list[Any] = [np.ones(1)]
-    for i, row in enumerate(rows):
-        tables = [pd.read_parquet(result.folder / "spectrum.parquet") for result in row.results]
-        if any("truth" not in found for found in tables):
-            continue
-        ratio = np.mean([found["prediction"] / found["truth"] for found in tables], axis=0)
-        style = "--" if not row.parameters else ("-", "-.")[i // 10 % 2]
-        axis.plot(tables[0]["cycles_per_arcsec"], ratio, style, color=_colour(i), lw=1.5, label=row.label)
-        curves.append(ratio)
-    if axis.lines:
-        noisy = tables[0]["hr"] / tables[0]["truth"]
-        curves.append(noisy)
-        axis.plot(tables[0]["cycles_per_arcsec"], noisy, color="0.6", lw=1, label="HR, noisy")
-        nyquist = tables[0]["cycles_per_arcsec"].max() / rows[0].scale
-        axis.axvline(nyquist, color="0.4", ls=":", lw=1)
-        axis.annotate("LR Nyquist", (nyquist, 0.02), xycoords=("data", "axes fraction"), fontsize=8, ha="right")
-    axis.axhline(1, color="k", lw=0.8)
-    low, high = (bound(np.concatenate(curves)) for bound in (np.min, np.max))
-    axis.set(xscale="log", yscale="log", ylim=(min(0.5, max(0.01, 0.7 * low)), max(2, min(100, 1.4 * high))))
-    for one in (axis.xaxis, axis.yaxis):
-        mark_decades(one)
-    axis.set(xlabel="spatial frequency / cycles per arcsec", ylabel="power / truth's power")
-    axis.grid(alpha=0.3, which="both")
-    figure.legend(loc="outside right center", fontsize=9, frameon=False)
     return save(figure, path)

@@ -134,7 +134,7 @@ def _close(table: Table, gap: dict[str, str]) -> None:
         row.cells["gap"] = None
         if known:
             share, low, high = (
-                100 * x for x in recovered(*(scores[label].values for label in (row.label, start, end)))
+                100 * x for x in recovered(scores[row.label].values, scores[start].values, scores[end].values)
             )
             row.cells["gap"] = Cell(share, None, interval=(low, high))
 

@@ -22,7 +22,7 @@ LEGEND = (
 CAPTIONS = {
     "grid": "One lens through every model, and what differs from the noise-free image",
     "cost": "Quality against the truth over size and time",
-    "spectrum": "Power of each model's images over the truth's",
+    "spectrum": "What each model's images hold of the truth, by spatial frequency",
     "calibration": "Where the pixels fall among the draws, and how often intervals hold them: the baseline, first seed",
     "samples": "Draws from one posterior: the baseline, first seed",
     "curve": "What each further real image buys: dots are runs, bars mean and spread over seeds and shots",

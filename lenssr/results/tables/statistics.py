@@ -66,8 +66,8 @@ def compare(one: ArrayLike, other: ArrayLike, paired: bool = True) -> Comparison
         trainings, freedom = _variance_of_mean((a - b).mean(1)), float(len(a) - 1)
     else:
         trainings, freedom = _welch(a.mean(1), b.mean(1))
-    if trainings is None:  # nothing random in either
-        trainings, freedom = 0.0, float(max(1, len(by_image) - 1))
+    if freedom == 0:  # nothing random in either
+        freedom = float(max(1, len(by_image) - 1))
     return _judged(float(by_image.mean()), (trainings + images) ** 0.5, freedom, paired)
 
 
@@ -102,12 +102,12 @@ def _variance_of_mean(x: NDArray[np.float64]) -> float:
     return float(x.var(ddof=1) / len(x)) if len(x) > 1 else 0.0
 
 
-def _welch(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float | None, float]:
-    """Return the variance of the difference of two means and its degrees of freedom (Welch 1947)."""
+def _welch(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the variance of the difference of two means and its degrees of freedom (Welch 1947); 0 if none varies."""
     parts = [(_variance_of_mean(x), len(x) - 1) for x in (a, b) if len(x) > 1]
     total = sum(v for v, _ in parts)
-    if not parts or total == 0:
-        return (None, 0.0) if not parts else (0.0, float(min(n for _, n in parts)))
+    if total == 0:
+        return 0.0, float(min((n for _, n in parts), default=0))
     return total, total**2 / sum(v**2 / n for v, n in parts)
 
 
