@@ -53,6 +53,9 @@ def execute(run: Run, task: Task, data: LensDataModule, draw: Draw, callbacks: S
                 with provenance.timing("train"):
                     fit(run, task, data, trainer)
                 provenance.write(**facts)
+            elif task.tuned:
+                task.tune(data)
+                write_weights(task.model, run.best)
             with provenance.timing("test"):  # on every device, each with its share of the images
                 found = test(task, data, trainer.strategy.root_device)
             if trainer.global_rank == 0:

@@ -145,6 +145,6 @@ def load_weights(model: nn.Module, folder: str | Path, checkpoint: str = "best")
     shared = Path(folder) / SHARED_WEIGHTS
     if shared.is_file():
         read_shared_weights(model, shared)
-    elif any(True for _ in model.parameters()):
+    elif model.state_dict():
         read_weights(model, Path(folder) / "checkpoints" / f"{checkpoint}.ckpt")
     return model

@@ -50,6 +50,8 @@ def rows(metrics: dict[str, Any], name: str) -> list[list[str]]:
     """Return the table's cells: the prediction, then what it is measured against."""
     table = []
     for who, scores in metrics["scores"].items():
+        if who == "brighter":  # for the tables: what the report's SSIM is blind to
+            continue
         label = name if who == "prediction" else _NAMES.get(who, who)
         cells = []
         for key, _, form in columns(metrics["scores"]["prediction"]):

@@ -64,6 +64,16 @@ class Task(pl.LightningModule):
         """Whether there is anything to train."""
         return any(p.requires_grad for p in self.model.parameters())
 
+    @property
+    def tuned(self) -> bool:
+        """Whether the model has no weights to train, but a few numbers that are measured on the validation images."""
+        return hasattr(self.model, "fit")
+
+    def tune(self, data: LensDataModule) -> None:
+        """Measure these numbers."""
+        pairs = [(batch["lr"], batch["target"]) for batch in data.evaluation("validation", torch.device("cpu"))]
+        self.model.fit(pairs)  # type: ignore[operator]
+
     def objective(self, batch: Batch) -> dict[str, Tensor]:
         """Return ``loss`` and further scalars of one training batch."""
         raise NotImplementedError

@@ -24,7 +24,7 @@ class SuperResolution(Task):
         **task: see :class:`lenssr.tasks.base.Task`.
     """
 
-    references = ("bilinear", "ceiling")
+    references = ("bilinear", "ceiling", "brighter")
     test_settings = ("self_ensemble", "batch_statistics")
 
     def __init__(self, self_ensemble: bool, batch_statistics: bool, **task: Any) -> None:
