@@ -7,9 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["LEVELS", "coverage", "crps", "ranks"]
-
-LEVELS = (0.5, 0.68, 0.95)
+__all__ = ["coverage", "crps", "ranks"]
 
 
 def crps(draws: Tensor, target: Tensor) -> Tensor:

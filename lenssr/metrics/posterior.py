@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from torchmetrics import Metric, MetricCollection
+from torchmetrics import MetricCollection
 
 from lenssr.data.batches import Batch
-from lenssr.metrics.ensemble import LEVELS, coverage, crps, ranks
+from lenssr.metrics.calibration import LEVELS, Calibration, joint_scores, uniformity
+from lenssr.metrics.calibration import summary as calibration_summary
+from lenssr.metrics.ensemble import coverage, crps, ranks
 from lenssr.metrics.evaluation import Evaluation, Stopwatch, bilinear, example_of
 from lenssr.metrics.per_image import Score, collection, table
 from lenssr.metrics.physics import physics_scores
@@ -25,7 +27,7 @@ from lenssr.system.progress import track
 if TYPE_CHECKING:
     from lenssr.data import LensDataModule
 
-__all__ = ["PosteriorEvaluation", "Ranks", "evaluate_posterior"]
+__all__ = ["PosteriorEvaluation", "evaluate_posterior"]
 
 _WHO = ("prediction", "sample", "guess", "bilinear", "ceiling")
 
@@ -44,13 +46,14 @@ class PosteriorEvaluation(Evaluation):
     Attributes:
         cost: sampler, evaluations and draws.
         draws: how many from each posterior.
-        ranks: pixels of all images whose target has 0 ... K draws below it, (K + 1,).
+        calibration: where targets fall among the draws, by brightness; see
+            :meth:`lenssr.metrics.calibration.Calibration.compute`.
         frames: one draw of the example on its way from noise, (F, H, W).
     """
 
     cost: str = ""
     draws: int = 0
-    ranks: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    calibration: pd.DataFrame = field(default_factory=pd.DataFrame)
     frames: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0)))
 
     def summary(self) -> dict[str, dict[str, dict[str, float]]]:
@@ -61,7 +64,10 @@ class PosteriorEvaluation(Evaluation):
         table = super().summary()
         spread, error = (self.per_image[f"prediction/ensemble/{name}"] for name in ("spread", "error"))
         ratio = float(np.sqrt((spread**2).mean() * (1 + 1 / self.draws) / (error**2).mean()))
-        table["prediction"]["ensemble/spread_skill"] = {"mean": ratio, "std": 0.0}
+        found = {"ensemble/spread_skill": ratio, **calibration_summary(self.calibration)}
+        for name in ("tarp", "rank_flux", "rank_peak"):
+            found[f"ensemble/{name}_p"] = uniformity(self.per_image[f"prediction/ensemble/{name}"].to_numpy())
+        table["prediction"] |= {name: {"mean": value, "std": 0.0} for name, value in found.items()}
         return table
 
 
@@ -91,7 +97,8 @@ def evaluate_posterior(
         film: maps a batch of one image to a draw on its way from noise, (F, H, W).
     """
     images = data.sets[split]
-    spectrum, watch, rank = Spectrum(images.pixel_scale), Stopwatch(), Ranks()
+    spectrum, watch = Spectrum(images.pixel_scale), Stopwatch()
+    calibrated: Calibration | None = None
     told = {who: _scores(data, split, who) for who in _WHO}
     of_draws = collection(_CALIBRATION)
     example: dict[str, np.ndarray] = {}
@@ -105,12 +112,14 @@ def evaluate_posterior(
                 if image is not None:
                     told[who].update((image, draws), batch)
             of_draws.update(draws, batch)
-            rank.update(draws, batch)
+            calibrated = calibrated or Calibration(draws.shape[1] + 1)
+            _calibrate(calibrated, draws, batch)
             spectrum.update(seen, batch)
             if not example:
                 example, count = _example(batch, seen, draws), draws.shape[1]
                 frames = film(_one(batch))
             advance(len(batch["index"]))
+    assert calibrated is not None
     return PosteriorEvaluation(
         _joined(told, of_draws),
         example,
@@ -119,27 +128,15 @@ def evaluate_posterior(
         definitions=f"{Evaluation.definitions}; ensemble: {cost}; {_DEFINITIONS}",
         cost=cost,
         draws=count,
-        ranks=rank.compute().cpu().numpy(),
+        calibration=calibrated.compute(),
         frames=frames,
     )
 
 
-class Ranks(Metric):
-    """Counts the pixels whose target has 0 ... K draws below it, (K + 1,)."""
-
-    full_state_update = False
-    counts: Tensor
-
-    def update(self, draws: Tensor, batch: Batch) -> None:
-        """Add a batch of draws (B, K, H, W)."""
-        bins = draws.shape[1] + 1
-        if "counts" not in self._defaults:
-            self.add_state("counts", torch.zeros(bins, dtype=torch.int64, device=draws.device), dist_reduce_fx="sum")
-        self.counts = self.counts + torch.bincount(ranks(draws, batch["target"][:, 0]).flatten(), minlength=bins)
-
-    def compute(self) -> Tensor:
-        """Return the counts of all images."""
-        return self.counts
+def _calibrate(calibrated: Calibration, draws: Tensor, batch: Batch) -> None:
+    """Add a batch of draws (B, K, H, W); K draws know a variance to (1 + 1/K)."""
+    target, mean = batch["target"][:, 0], draws.mean(1)
+    calibrated.update(ranks(draws, target), draws.var(1) * (1 + 1 / draws.shape[1]), mean - target, batch)
 
 
 def _seen(draws: Tensor, guess: Callable[[Batch], Tensor] | None, batch: Batch) -> dict[str, Tensor | None]:
@@ -198,6 +195,7 @@ _CALIBRATION: dict[str, Score] = {
     "ensemble/spread": _spread,
     "ensemble/error": _error,
     **{f"ensemble/coverage{100 * level:.0f}": _inside(level) for level in LEVELS},
+    **joint_scores(),
 }
 
 

@@ -132,10 +132,11 @@ def _validated(task: Task, trainer: pl.Trainer) -> dict[str, Any]:
 
 
 def write_scores(folder: Path, found: Evaluation | LabelEvaluation, data: LensDataModule, split: str = "test") -> None:
-    """Write ``per_image.parquet``, the parameters beside the scores, and ``spectrum.parquet``."""
+    """Write ``per_image.parquet``, parameters beside scores; ``spectrum.parquet``; of draws ``calibration.parquet``."""
     parameters = data.sets[split].parameters
     table = found.per_image.merge(parameters.drop(columns=_lists(parameters)), on="index", how="left")
-    for name, frame in {"per_image": table, "spectrum": found.spectrum}.items():
+    frames = {"per_image": table, "spectrum": found.spectrum, "calibration": getattr(found, "calibration", None)}
+    for name, frame in frames.items():
         if frame is None:
             continue
         with whole_file(folder / f"{name}.parquet") as temporary:

@@ -10,6 +10,7 @@ from tiny import TINY_DIFFUSION, TINY_RDN_STAGE
 from lenssr.config.compose import compose, plain
 from lenssr.errors import ConfigError
 from lenssr.metrics import ensemble
+from lenssr.metrics.calibration import LEVELS
 from lenssr.runs.build import build_data, build_model, build_task
 from lenssr.tasks.sampling import SAMPLERS, STEPS, alphas, evaluations_of, integrate, scheduler
 from lenssr.train import train
@@ -89,7 +90,7 @@ def test_an_honest_ensemble_has_flat_ranks_and_the_nominal_coverage():
     rank = ensemble.ranks(draws, target)
     share = torch.bincount(rank.flatten(), minlength=17) / rank.numel()
     assert share.numpy() == pytest.approx(np.full(17, 1 / 17), abs=0.004)
-    for level in ensemble.LEVELS:
+    for level in LEVELS:
         assert float(ensemble.coverage(draws, target, level).mean()) == pytest.approx(level, abs=0.006)
     assert float(ensemble.coverage(0.5 * draws, target, 0.68).mean()) < 0.5
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lenssr.metrics.posterior import LEVELS
+from lenssr.metrics.calibration import LEVELS
 from lenssr.results.figures.canvas import mark_decades, pyplot, save
 from lenssr.results.tables.table import Row
 from lenssr.runs.folder import RunResult

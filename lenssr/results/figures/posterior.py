@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lenssr.metrics.calibration import LEVELS
 from lenssr.metrics.posterior import PosteriorEvaluation
 from lenssr.results.figures.canvas import pyplot, save, stretch
 from lenssr.runs.folder import Run
@@ -59,28 +60,32 @@ def samples(found: PosteriorEvaluation, run: Run, data: LensDataModule) -> Path:
 
 
 def calibration(found: PosteriorEvaluation, run: Run, data: LensDataModule) -> Path:
-    """Draw the rank histogram, and the coverage of central intervals over what an ideal posterior covers."""
+    """Draw, by brightness, where targets fall among the draws, and how far coverage misses its level."""
     from matplotlib.ticker import MaxNLocator
 
-    figure, (left, right) = pyplot().subplots(1, 2, figsize=(10, 4.2), layout="constrained")
-    count = found.draws
-    share = found.ranks / found.ranks.sum() * (count + 1)
-    left.bar(np.arange(count + 1), share, width=0.9, color="C0", alpha=0.8)
-    left.axhline(1, color="k", ls="--", lw=1, label="ideal")
-    left.set(xlabel=f"draws of {count} below the target", ylabel="pixels, relative to a flat histogram")
+    figure, (left, right) = pyplot().subplots(1, 2, figsize=(11, 4.4), layout="constrained")
+    rows = [row for row in found.calibration.to_dict("records") if row["pixels"]]
+    for i, row in enumerate(rows):
+        colour = "k" if row["brightness"] == "all" else f"C{i}"
+        share = np.array([row[f"place_{k}"] for k in range(found.draws + 1)]) * (found.draws + 1)
+        left.step(np.arange(found.draws + 1), share, where="mid", color=colour, lw=1.4, label=row["brightness"])
+        levels = 100 * np.array(LEVELS)
+        names = [f"coverage{level:.0f}" for level in levels]
+        miss = 100 * np.array([row[name] for name in names]) - levels
+        error = 100 * np.array([row[f"{name}_error"] for name in names])
+        right.errorbar(levels + 1.2 * (i - 2), miss, error, fmt="o-", ms=5, capsize=3, color=colour, lw=1)
+    left.axhline(1, color="0.5", ls="--", lw=1)
+    left.set(xlabel=f"draws of {found.draws} below the target", ylabel="pixels, relative to a flat histogram")
+    left.set_ylim(bottom=0)
     left.xaxis.set_major_locator(MaxNLocator(integer=True))
-    left.legend(fontsize=9)
-    cumulated = np.concatenate([[0], np.cumsum(found.ranks)]) / found.ranks.sum()
-    ideal, covered = [], []
-    for cut in range((count + 1) // 2 + 1):
-        ideal.append((count + 1 - 2 * cut) / (count + 1))
-        covered.append(cumulated[count + 1 - cut] - cumulated[cut])
-    right.plot(ideal, covered, "o-", ms=4, color="C1", label="draws")
-    right.plot([0, 1], [0, 1], "k--", lw=1, label="ideal")
-    right.set(xlabel="fraction that an ideal posterior covers", ylabel="fraction of pixels covered", aspect="equal")
-    right.legend(fontsize=9)
+    right.axhline(0, color="0.5", ls="--", lw=1)
+    right.set(xlabel="nominal coverage / %", ylabel="coverage − nominal / %", xticks=levels)
+    right.set_title("bars: standard error over images", fontsize=9)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside right center", fontsize=9, title="pixels")
     what = "noise-free truth" if data.target == "truth" else "noisy HR image"
-    figure.suptitle(f"{run.config['model']['name']} against the {what}: {found.cost}", fontsize=11)
+    figure.suptitle(
+        f"{run.config['model']['name']}, seed {run.config['seed']}, against the {what}: {found.cost}", fontsize=11
+    )
     return save(figure, run.file("figures") / "calibration.png")
 
 
