@@ -34,6 +34,8 @@ NOT_IDENTITY = (
     "callbacks.interrupt",
     "dataset.source.folder",
 )
+# Keys that came later, with the value under which nothing changes: left out, so that runs keep their folders.
+_LATER = {"model.predict_variance": False}
 STAGE_TARGET = "lenssr.runs.stages.trained"
 
 
@@ -67,6 +69,9 @@ def identity(config: dict[str, Any], stages: dict[str, str]) -> str:
     payload = json.loads(json.dumps(config))
     for path in (*NOT_IDENTITY, *select(config, "task.ignores", [])):
         _drop(payload, path)
+    for path, value in _LATER.items():
+        if "outputs" not in payload["model"] and select(payload, path) is value:
+            _drop(payload, path)
     for path, _ in list(_stage_nodes(payload)):
         _replace(payload, path, {"stage": stages.get(path)})  # None where the run does without it
     text = json.dumps(payload, sort_keys=True, separators=(",", ":"))

@@ -30,6 +30,11 @@ def main() -> None:
     parser.add_argument("--html", action="store_true", help="also a page to look at, beside each file")
     parser.add_argument("--picture", type=Path, help="also a PNG of all images")
     parser.add_argument("--draws", type=int, help="from the posterior of a diffusion model [as the run was tested]")
+    parser.add_argument(
+        "--symmetry",
+        action="store_true",
+        help="also SYMSPREAD: the spread over the eight turns and mirrors of the input",
+    )
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     arguments = parser.parse_args()
     command(lambda: _run(arguments))
@@ -56,7 +61,7 @@ def _run(arguments: argparse.Namespace) -> None:
     for product in products:
         path = arguments.to if single else arguments.to / f"{product.image.name}_sr.fits"
         with disk_errors(path):
-            write_fits(product, path)
+            write_fits(product, path, arguments.symmetry)
             write_json(path.with_suffix(".json"), summary(product))
             if arguments.html:
                 from lenssr.inference.page import write_page
@@ -94,10 +99,10 @@ def _readable(paths: list[str]) -> tuple[list[Image], int]:
 
 
 def _tell(product: Product, path: Path) -> None:
-    facts, flux = product.facts, 100 * (product.facts["flux_ratio"] - 1)
-    flux = round(flux, 2) + 0.0  # no minus zero
+    facts = product.facts
     say(
-        f"{product.image.name}: chi2 of the degraded image {facts['chi2']:.3f}, flux {flux:+.2f} %, "
+        f"{product.image.name}: chi2 of the degraded image {facts['chi2']:.3f}, the network gave "
+        f"{100 * facts['flux_before']:.1f} % of its flux and {facts['flux_correction']:.2f} sigma a pixel were added, "
         f"{100 * facts['added_above_noise']:.0f} % of what was added is above the noise"
     )
     for warning in product.warnings:

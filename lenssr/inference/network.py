@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lenssr.errors import RunError
 from lenssr.models.symmetry import ELEMENTS, act, undo
+from lenssr.models.uncertain import Uncertain
 from lenssr.runs.load import load_task, read_config
 from lenssr.system.files import read_json
 
@@ -80,7 +81,14 @@ class Network:
         """What the standard deviation is that comes with an image."""
         if self.posterior:
             return f"standard deviation of {self.task.draws} draws from the posterior"
-        return "standard deviation over the eight turns and mirrors of the input; no posterior, a lower bound"
+        if self.uncertain:
+            return "standard deviation told by the network, calibrated by brightness on its validation images"
+        return ""
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether an image comes with its standard deviation."""
+        return self.posterior or isinstance(self.task.model, Uncertain)
 
     def seen(self) -> Seen:
         """Return what the training images were like."""
@@ -111,7 +119,10 @@ class Network:
 
     @torch.inference_mode()
     def __call__(self, lr: Tensor, number: int = 0) -> list[Tensor]:
-        """Map (1, 1, h, w), in units, to the image and its standard deviation, (1, 1, scale * h, scale * w) each.
+        """Map (1, 1, h, w), in units, to three images (1, 1, scale * h, scale * w).
+
+        The image; its standard deviation, which means nothing unless :attr:`uncertain`; and the standard deviation
+        over draws, or over the eight turns and mirrors of a network without any.
 
         Args:
             lr: the image.
@@ -119,7 +130,9 @@ class Network:
         """
         lr = lr.to(self.device)
         every = self._draws(lr, number) if self.posterior else self._turned(self.task.upscale, lr)
-        return [every.mean(1, keepdim=True).cpu(), every.std(1, keepdim=True).cpu()]
+        image, scatter = every.mean(1, keepdim=True), every.std(1, keepdim=True)
+        told = self.task.model.sigma(lr, image) if isinstance(self.task.model, Uncertain) else scatter
+        return [image.cpu(), told.cpu(), scatter.cpu()]
 
     def _draws(self, lr: Tensor, number: int) -> Tensor:
         height, width = lr.shape[-2:]

@@ -25,12 +25,14 @@ def write_page(product: Product, path: Path) -> None:
     panels = [
         _panel("input", product.image.data, "sky"),
         _panel(f"{product.network.name}, x{product.scale}", product.sr * area, "sky"),
-        _panel("standard deviation (ERR)", product.err * area, "plain"),
+        *([_panel("standard deviation (ERR)", product.err * area, "plain")] if product.err is not None else []),
         _panel("residual / noise", product.residual, "signed"),
     ]
-    facts = {**product.facts, "run": product.network.hash[:12], "ERR is": product.spread}
+    facts = {**product.facts, "run": product.network.hash[:12]}
+    if product.err is not None:
+        facts["ERR is"] = product.spread
     rows = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(_told(v))}</td></tr>" for k, v in facts.items())
-    notes = "".join(f"<li>Unlike the training images: {html.escape(note)}</li>" for note in product.warnings)
+    notes = "".join(f"<li>{html.escape(note)}</li>" for note in product.warnings)
     data = json.dumps({"panels": panels, "sky": product.facts["sky"], "noise": noise}).replace("</", "<\\/")
     text = files("lenssr.inference").joinpath("page.html").read_text(encoding="utf-8")
     for key, value in {"TITLE": html.escape(product.image.name), "FACTS": rows, "NOTES": notes, "DATA": data}.items():

@@ -16,10 +16,12 @@ __all__ = ["write_picture"]
 
 def write_picture(products: Sequence[Product], path: Path) -> Path:
     """Draw products on one stretch a line: asinh, linear below the input's noise, in the input's unit and pixels."""
-    shape = {"figsize": (17.5, 3.6 * len(products)), "layout": "constrained", "squeeze": False}
-    figure, axes = pyplot().subplots(len(products), 5, **shape)
-    for line, product in zip(axes, products, strict=True):
-        for axis, (title, image, norm, colours) in zip(line, _panels(product), strict=True):
+    lines = [_panels(product) for product in products]
+    count = len(lines[0])  # one network tells an uncertainty of all images, or of none
+    shape = {"figsize": (3.5 * count, 3.6 * len(products)), "layout": "constrained", "squeeze": False}
+    figure, axes = pyplot().subplots(len(products), count, **shape)
+    for line, product, panels in zip(axes, products, lines, strict=True):
+        for axis, (title, image, norm, colours) in zip(line, panels, strict=True):
             scale = product.image.pixel_scale
             half = [(scale or 1.0) * length / 2 for length in reversed(product.image.data.shape)]
             extent = (-half[0], half[0], -half[1], half[1])
@@ -50,11 +52,14 @@ def _panels(product: Product) -> list[tuple[str, np.ndarray, Any, str]]:
     sky, noise = product.facts["sky"], product.facts["noise"]
     top = float(np.nanquantile(product.image.data, 0.999)) - sky
     brightness = AsinhNorm(linear_width=noise, vmin=-noise, vmax=top)
-    err = product.err * area
-    return [
+    panels: list[tuple[str, np.ndarray, Any, str]] = [
         ("input, less its sky", product.image.data - sky, brightness, "inferno"),
         (f"{product.network.name}, ×{product.scale}", product.sr * area - sky, brightness, "inferno"),
         ("bilinear", product.bilinear * area - sky, brightness, "inferno"),
-        ("standard deviation (ERR)", err, Normalize(0, float(np.nanquantile(err, 0.999))), "viridis"),
         (f"residual / noise, χ² {product.facts['chi2']:.2f}", product.residual, Normalize(-4, 4), "RdBu_r"),
     ]
+    if product.err is not None:
+        err = product.err * area
+        norm = AsinhNorm(linear_width=float(np.nanmedian(err)), vmin=0, vmax=float(np.nanquantile(err, 0.999)))
+        panels.insert(3, ("standard deviation (ERR, asinh)", err, norm, "viridis"))
+    return panels

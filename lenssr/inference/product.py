@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ __all__ = ["write_fits"]
 _KEYWORDS = {  # facts that go into the header
     "chi2": ("SRCHI2", "reduced chi-squared of the degraded image"),
     "flux_ratio": ("SRFLUX", "total flux over the input's"),
+    "flux_before": ("SRFLUX0", "the same above the sky, of the network itself"),
+    "flux_correction": ("SRFCORR", "rms of the flux that was added, in sigma"),
     "sky": ("SRSKY", "sky level of the input"),
     "noise": ("SRNOISE", "noise of an input pixel"),
     "gain": ("SRGAIN", "network unit per input unit"),
@@ -25,8 +28,14 @@ _KEYWORDS = {  # facts that go into the header
 }
 
 
-def write_fits(product: Product, path: Path) -> None:
-    """Write SCI, ERR, BILINEAR (the SR grid) and RESIDUAL (the input's grid), whole or not at all."""
+def write_fits(product: Product, path: Path, symmetry: bool = False) -> None:
+    """Write SCI, ERR, BILINEAR (the SR grid) and RESIDUAL (the input's grid), whole or not at all.
+
+    Args:
+        product: what is written; without an uncertainty there is no ERR.
+        path: of the file.
+        symmetry: also write SYMSPREAD, the spread over the eight turns and mirrors of the input.
+    """
     from astropy.io import fits
 
     network, own = product.network, product.image.header
@@ -37,7 +46,7 @@ def write_fits(product: Product, path: Path) -> None:
     header["SRSCALE"] = (product.scale, "pixels per input pixel, along a side")
     for line in (
         f"lenssr {__version__}: {network.name}, run {network.hash}",
-        f"ERR: {product.spread}",
+        *([f"ERR: {product.spread}"] if product.err is not None else []),
         *(f"note: {warning}" for warning in product.warnings),
     ):
         header.add_history(line)
@@ -46,7 +55,7 @@ def write_fits(product: Product, path: Path) -> None:
     hdus = [fits.PrimaryHDU(), fits.ImageHDU(_plane(product.sr), header, name="SCI")]
     hdus += [
         fits.ImageHDU(_plane(plane), fits.Header({**plain, **place}), name=name)
-        for name, plane in (("ERR", product.err), ("BILINEAR", product.bilinear))
+        for name, plane in _planes(product, symmetry)
     ]
     input_place = coordinates(own) if own is not None else {}
     hdus.append(
@@ -55,6 +64,15 @@ def write_fits(product: Product, path: Path) -> None:
     with whole_file(path) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fits.HDUList(hdus).writeto(temporary, output_verify="silentfix")
+
+
+def _planes(product: Product, symmetry: bool) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield what lies on the SR grid beside SCI."""
+    if product.err is not None:
+        yield "ERR", product.err
+    yield "BILINEAR", product.bilinear
+    if symmetry and product.symmetry is not None:
+        yield "SYMSPREAD", product.symmetry
 
 
 def _plane(values: np.ndarray) -> np.ndarray:

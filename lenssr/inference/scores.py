@@ -16,16 +16,20 @@ _BRIGHT = 3.0  # sigma above the sky, where structure is looked for
 _REAL = 3.0  # sigma of the input's noise that added structure must exceed
 
 
-def scores(product: Product, area: float, noise: float) -> dict[str, float]:
+def scores(product: Product, given: np.ndarray, area: float, noise: float) -> dict[str, float]:
     """Return scores without truth.
 
-    ``chi2``: reduced chi-squared of the degraded image about the input. ``flux_ratio``: total flux out over in, and
-    ``flux_ratio_25``, ``_50``, ``_100`` in circles about the centre with that percentage of half the shorter side.
+    ``chi2``: reduced chi-squared of the degraded image about the input. ``flux_ratio``: total flux out over in, 1 by
+    construction, and ``flux_ratio_25``, ``_50``, ``_100`` in circles about the centre with that percentage of half the
+    shorter side. ``flux_before``, ``flux_before_25``, ...: flux above the sky of the network's own image over the
+    input's, before what it lacked was added; NaN where the input has no flux above the noise. ``flux_correction``: rms
+    of what was added, in units of the input's noise.
     ``added_above_noise``: of the power that the image has over bilinear interpolation at bright pixels, the part in
     pixels where the difference exceeds three times the input's noise.
 
     Args:
         product: scores excepted.
+        given: the network's image before its flux was corrected, (H, W), where a constant image keeps its value.
         area: input values over values of ``product.sr``, where the two are constant images of one flux.
         noise: of an input pixel.
     """
@@ -38,15 +42,25 @@ def scores(product: Product, area: float, noise: float) -> dict[str, float]:
     radius = np.hypot(y - (height - 1) / 2, x - (width - 1) / 2) / (min(height, width) / 2)
     found = {"chi2": float(np.nanmean(np.square(product.residual, dtype=np.float64)))}
     found["flux_ratio"] = _ratio(blocks[known].sum(), data[known].sum())
+    own = given.astype(np.float64).reshape(height, product.scale, width, product.scale).mean(axis=(1, 3))
+    found["flux_before"] = _above(own, data, known, product.facts["sky"], noise)
     for part in _APERTURES:
-        inside = known & (radius <= part)
-        found[f"flux_ratio_{100 * part:.0f}"] = _ratio(blocks[inside].sum(), data[inside].sum())
+        inside, name = known & (radius <= part), f"{100 * part:.0f}"
+        found[f"flux_ratio_{name}"] = _ratio(blocks[inside].sum(), data[inside].sum())
+        found[f"flux_before_{name}"] = _above(own, data, inside, product.facts["sky"], noise)
+    found["flux_correction"] = float(np.sqrt(np.mean((blocks - own)[known] ** 2)) / noise)
     added = (product.sr - product.bilinear) * area
     with np.errstate(invalid="ignore"):
         bright = product.bilinear * area - product.facts["sky"] > _BRIGHT * noise
     power = np.square(added[bright & np.isfinite(added)])
     found["added_above_noise"] = float(power[power > (_REAL * noise) ** 2].sum() / power.sum()) if power.sum() else 0.0
     return found
+
+
+def _above(out: np.ndarray, into: np.ndarray, where: np.ndarray, sky: float, noise: float) -> float:
+    """Return the ratio of fluxes above the sky; NaN where the input's is within five sigma of none."""
+    flux, count = (into[where] - sky).sum(), where.sum()
+    return float((out[where] - sky).sum() / flux) if flux > 5 * noise * count**0.5 else float("nan")
 
 
 def _ratio(out: float, into: float) -> float:

@@ -28,6 +28,9 @@ from lenssr.system.progress import track
 __all__ = ["upscale"]
 
 _FITTING = (0.8, 1.2)  # reduced chi-squared that needs no word
+_WITHOUT = (
+    "the run tells no uncertainty, so there is no ERR: train with model.predict_variance=true, or use a diffusion model"
+)
 _SMOOTH = 6.0  # input pixels, sigma of a Gaussian
 
 
@@ -73,11 +76,12 @@ def _upscaled(network: Network, image: Image) -> Product:
     level, noise = sky(image.data, image.rms)
     gain, why = _gain(data, level, noise, seen)
     x = torch.from_numpy((data - level) * gain)[None, None]
-    found, spread = tiled(network, x.clamp(min=0) if seen.clipped else x, scale)
+    found, spread, scatter = tiled(network, x.clamp(min=0) if seen.clipped else x, scale)
     if seen.clipped:
         found = unclipped(found, seen.target_noise)
-    surface, err = found / gain + level, spread / gain
+    surface, err, turned = found / gain + level, spread / gain, scatter / gain
     here = torch.from_numpy(~masked)
+    given = surface[0, 0].clone().numpy()
     surface += _missed(surface, scale, torch.from_numpy(data), here)
     rms = torch.from_numpy(filled(image.noise(level, noise)).astype(np.float32))
     degraded, blur = _degraded(surface, scale, seen, torch.from_numpy(data), rms, here)
@@ -85,13 +89,18 @@ def _upscaled(network: Network, image: Image) -> Product:
     bilinear = F.interpolate(torch.from_numpy(data)[None, None], scale_factor=scale, mode="bilinear")
     area = 1.0 if image.per_area else float(scale**2)
     hidden = np.kron(masked, np.ones((scale, scale), bool))
-    sr, spreads, plain = (np.where(hidden, np.nan, p[0, 0].numpy() / area) for p in (surface, err, bilinear))
+    planes = (surface, err, bilinear, turned)
+    sr, spreads, plain, symmetry = (np.where(hidden, np.nan, plane[0, 0].numpy() / area) for plane in planes)
     residual[masked] = np.nan
-    product = Product(image, scale, sr, spreads, plain, residual, network.spread, network)
+    told = spreads if network.uncertain else None
+    product = Product(image, scale, sr, told, plain, residual, network.spread, network)
+    product.symmetry = None if network.posterior else symmetry
     product.facts = {"sky": level, "noise": noise, "gain": gain, **({"blur": blur} if blur else {})}
-    product.facts |= scores(product, area, noise)
+    product.facts |= scores(product, given, area, noise)
     product.warnings = [*image.notes, *_unlike(image, noise * gain, (data.max() - level) * gain, seen, why)]
     product.warnings += _misfit(product.facts["chi2"])
+    if not network.uncertain:
+        product.warnings.append(_WITHOUT)
     return product
 
 

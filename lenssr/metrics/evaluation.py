@@ -15,6 +15,8 @@ from torchmetrics import MetricCollection
 
 from lenssr.data.batches import Batch
 from lenssr.metrics import physics
+from lenssr.metrics.calibration import Calibration, gaussian_place
+from lenssr.metrics.calibration import summary as calibrated
 from lenssr.metrics.per_image import collection, table
 from lenssr.metrics.protocols import protocol_scores
 from lenssr.metrics.spectrum import Spectrum
@@ -23,6 +25,7 @@ from lenssr.system.progress import track
 
 __all__ = ["GAIN", "Evaluation", "Stopwatch", "bilinear", "evaluate", "example_of", "image_scores", "spread_of"]
 
+_PLACES = 20  # into which told Gaussians sort the truth
 GAIN = 1.027  # of the row that shows what the 2023 report's SSIM is blind to
 
 
@@ -36,6 +39,8 @@ class Evaluation:
         spectrum: mean power by spatial frequency: ``cycles_per_arcsec``, and a column for each of who and ``truth``.
         seconds_per_image: that the prediction takes; the first batch, which warms up, is left out where it can be.
         definitions: what the scores mean.
+        calibration: of what the model told of its own errors, by brightness, against the noise-free image where it is
+            known; see :meth:`lenssr.metrics.calibration.Calibration.compute`. None where it told nothing.
     """
 
     per_image: pd.DataFrame
@@ -50,10 +55,14 @@ class Evaluation:
         "transfer, of the truth's structure in the octave below the LR Nyquist frequency; resolution, LR Nyquist "
         "frequencies at which the coherence with the truth falls to one half"
     )
+    calibration: pd.DataFrame | None = None
 
     def summary(self) -> dict[str, dict[str, dict[str, float]]]:
         """Return who -> ``protocol/score`` -> mean and standard deviation over the images."""
-        return spread_of(self.per_image)
+        found = spread_of(self.per_image)
+        if self.calibration is not None:
+            found["prediction"] |= {k: {"mean": v, "std": 0.0} for k, v in calibrated(self.calibration).items()}
+        return found
 
 
 def spread_of(per_image: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
@@ -100,6 +109,7 @@ def evaluate(
     references: tuple[str, ...],
     title: str,
     pixel_scale: float,
+    sigma: Callable[[Batch, Tensor], Tensor | None] = lambda batch, image: None,
 ) -> Evaluation:
     """Score a split; on several devices each scores its share, and all return the whole.
 
@@ -110,12 +120,13 @@ def evaluate(
         references: of ``bilinear`` and ``ceiling``, those to score beside the prediction.
         title: of the progress bar.
         pixel_scale: of the HR images, in arcsec.
+        sigma: maps a batch and its predicted images to their standard deviations, or to None.
     """
     seen = {who: image_scores(pixel_scale) for who in ("prediction", *references)}
     if "brighter" in seen:
         seen["brighter"] = collection(protocol_scores())
     example: dict[str, np.ndarray] = {}
-    spectrum, watch = Spectrum(pixel_scale), Stopwatch()
+    spectrum, watch, calibration = Spectrum(pixel_scale), Stopwatch(), Calibration(_PLACES)
     with track(title, count, "images") as advance:
         for batch in batches:
             images = {"prediction": watch(predict, batch), **{name: _REFERENCES[name](batch) for name in references}}
@@ -123,9 +134,19 @@ def evaluate(
                 if image is not None:
                     seen[who].update(image, batch)
             spectrum.update(images, batch)
+            _calibrate(calibration, sigma(batch, images["prediction"]), images["prediction"], batch)
             example = example or example_of(batch, images)
             advance(len(batch["index"]))
-    return Evaluation(table(seen), example, spectrum.compute(), watch.seconds_per_image())
+    told = calibration.compute() if calibration.update_called else None
+    return Evaluation(table(seen), example, spectrum.compute(), watch.seconds_per_image(), calibration=told)
+
+
+def _calibrate(calibration: Calibration, sigma: Tensor | None, image: Tensor, batch: Batch) -> None:
+    """Add a batch whose errors a model told, as Gaussians about its images."""
+    if sigma is None:
+        return
+    truth, mean, width = (x[:, 0] for x in (batch.get("truth", batch["target"]), image, sigma))
+    calibration.update(gaussian_place(mean, width, truth, _PLACES), width.square(), mean - truth, batch)
 
 
 def image_scores(pixel_scale: float) -> MetricCollection:

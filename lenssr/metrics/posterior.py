@@ -14,7 +14,6 @@ from torchmetrics import MetricCollection
 
 from lenssr.data.batches import Batch
 from lenssr.metrics.calibration import LEVELS, Calibration, joint_scores, uniformity
-from lenssr.metrics.calibration import summary as calibration_summary
 from lenssr.metrics.ensemble import coverage, crps, ranks
 from lenssr.metrics.evaluation import Evaluation, Stopwatch, bilinear, example_of
 from lenssr.metrics.per_image import Score, collection, table
@@ -46,14 +45,11 @@ class PosteriorEvaluation(Evaluation):
     Attributes:
         cost: sampler, evaluations and draws.
         draws: how many from each posterior.
-        calibration: where targets fall among the draws, by brightness; see
-            :meth:`lenssr.metrics.calibration.Calibration.compute`.
         frames: one draw of the example on its way from noise, (F, H, W).
     """
 
     cost: str = ""
     draws: int = 0
-    calibration: pd.DataFrame = field(default_factory=pd.DataFrame)
     frames: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0)))
 
     def summary(self) -> dict[str, dict[str, dict[str, float]]]:
@@ -64,7 +60,7 @@ class PosteriorEvaluation(Evaluation):
         table = super().summary()
         spread, error = (self.per_image[f"prediction/ensemble/{name}"] for name in ("spread", "error"))
         ratio = float(np.sqrt((spread**2).mean() * (1 + 1 / self.draws) / (error**2).mean()))
-        found = {"ensemble/spread_skill": ratio, **calibration_summary(self.calibration)}
+        found = {"ensemble/spread_skill": ratio}
         for name in ("tarp", "rank_flux", "rank_peak"):
             found[f"ensemble/{name}_p"] = uniformity(self.per_image[f"prediction/ensemble/{name}"].to_numpy())
         table["prediction"] |= {name: {"mean": value, "std": 0.0} for name, value in found.items()}

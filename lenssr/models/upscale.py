@@ -13,7 +13,7 @@ def check_scale(scale: int) -> None:
     Raises:
         ValueError: the scale is none of 1, 2, 3, 4.
     """
-    if scale not in (1, 2, 3, 4):
+    if isinstance(scale, bool) or scale not in (1, 2, 3, 4):
         raise ValueError(f"scale={scale} is none of 1, 2, 3, 4")
 
 

@@ -15,6 +15,7 @@ from lenssr.callbacks import Checkpoints, GracefulStop
 from lenssr.config.instantiate import instantiate
 from lenssr.data import LensDataModule
 from lenssr.errors import ConfigError
+from lenssr.models.uncertain import Uncertain
 from lenssr.runs.folder import Run
 from lenssr.tasks import Task
 
@@ -27,7 +28,12 @@ def build_model(config: dict[str, Any]) -> nn.Module:
     """Return the network, initialised from the run's seed."""
     with torch.random.fork_rng(devices=[]):  # the caller's random numbers are not ours to reset
         torch.manual_seed(config["seed"])
-        return instantiate(config["model"], "model")
+        node = dict(config["model"])
+        if "predict_variance" not in node or "outputs" in node:  # a network that tells labels does it by itself
+            return instantiate(node, "model")
+        uncertain = node.pop("predict_variance")
+        network = instantiate(node, "model")
+        return Uncertain(network, int(node["scale"])) if uncertain else network
 
 
 def build_data(config: dict[str, Any]) -> LensDataModule:

@@ -99,6 +99,8 @@ def fit(run: Run, task: Task, data: LensDataModule, trainer: pl.Trainer) -> None
         say(f"Resuming from step {state['global_step']}.")
     trainer.fit(task, datamodule=data, ckpt_path=resume)
     read_weights(task.model, run.best)
+    if task.calibrate(data) and trainer.global_rank == 0:
+        write_weights(task.model, run.best)
 
 
 def test(task: Task, data: LensDataModule, device: torch.device, split: str = "test") -> Evaluation | LabelEvaluation:

@@ -94,7 +94,16 @@ class Task(pl.LightningModule):
         """Score a split with the present weights."""
         images, title = data.sets[split], f"testing {type(self.model).__name__}"
         batches = data.evaluation(split, device, share())
-        return evaluate(self.predict_test, batches, len(batches.range), self.references, title, images.pixel_scale)
+        count, scale = len(batches.range), images.pixel_scale
+        return evaluate(self.predict_test, batches, count, self.references, title, scale, self.sigma)
+
+    def calibrate(self, data: LensDataModule) -> bool:
+        """Calibrate what the trained model tells of its own errors; return whether it tells any."""
+        return False
+
+    def sigma(self, batch: Batch, image: Tensor) -> Tensor | None:
+        """Return the standard deviation that the model tells of an image (B, 1, H, W); None where it tells none."""
+        return None
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """One step of automatic optimisation."""

@@ -7,9 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lenssr.data import LensDataModule
 from lenssr.data.batches import Batch
 from lenssr.errors import RunError
 from lenssr.models.symmetry import averaged
+from lenssr.models.uncertain import Uncertain
 from lenssr.tasks.base import Task
 
 __all__ = ["SuperResolution"]
@@ -43,7 +45,34 @@ class SuperResolution(Task):
                 f"{type(self.model).__name__} gave images of shape {tuple(image.shape[1:])} where the target has "
                 f"{tuple(target.shape[1:])}; it must map (B, 1, h, w) to (B, 1, scale * h, scale * w)."
             )
-        return self.loss(image.float(), batch)
+        terms = self.loss(image.float(), batch)
+        if isinstance(self.model, Uncertain):
+            told = self.model.log_variance(batch["lr"], image).float()
+            square = (self._truth(batch) - image.detach().float()).square()
+            terms["nll"] = 0.5 * (told + square / told.exp()).mean()
+            terms["loss"] = terms["loss"] + terms["nll"]  # of other weights than the rest: nothing is traded
+        return terms
+
+    @staticmethod
+    def _truth(batch: Batch) -> Tensor:
+        """Return what a told uncertainty is of: the noise-free image where it is known."""
+        return batch.get("truth", batch["target"])
+
+    def calibrate(self, data: LensDataModule) -> bool:
+        """Calibrate what a trained model tells of its errors on the validation images; return whether it tells any."""
+        if not isinstance(self.model, Uncertain):
+            return False
+        self.eval()
+        device, triples = self.device, []
+        with torch.no_grad():
+            for batch in data.evaluation("validation", device):
+                triples.append((batch["lr"], self.model(batch["lr"]).float(), self._truth(batch)))
+        self.model.calibrate(triples)
+        return True
+
+    def sigma(self, batch: Batch, image: Tensor) -> Tensor | None:
+        """Return the standard deviation that the model tells of an image (B, 1, H, W); None where it tells none."""
+        return self.model.sigma(batch["lr"], image) if isinstance(self.model, Uncertain) else None
 
     def predict(self, batch: Batch) -> Tensor:
         """Return the super-resolved images of one pass."""

@@ -30,6 +30,12 @@ def run(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    words = ["model=rdn", "model.predict_variance=true", *TINY, *TINY_RDN]
+    return train(compose([*words, f"paths.outputs={tmp_path_factory.mktemp('told')}"])).folder
+
+
+@pytest.fixture(scope="module")
 def diffusion(tmp_path_factory):
     tiny = ["model=diffusion", "dataset=model4", "model.widths=[8,8]", *TINY_DIFFUSION, *TINY_RDN_STAGE]
     return train(compose([*tiny, f"paths.outputs={tmp_path_factory.mktemp('upscale')}"])).folder
@@ -51,21 +57,42 @@ def test_flux_is_conserved_and_the_header_kept(run, tmp_path):
     path = tmp_path / "lens.fits"
     fits.PrimaryHDU(lens(), header("CD")).writeto(path)
     product = upscale(run, path)[0]
-    write_fits(product, tmp_path / "sr.fits")
+    write_fits(product, tmp_path / "sr.fits", symmetry=True)
     with fits.open(tmp_path / "sr.fits") as hdus:
-        assert [hdu.name for hdu in hdus] == ["PRIMARY", "SCI", "ERR", "BILINEAR", "RESIDUAL"]
-        sci, err, residual = (hdus[name].data for name in ("SCI", "ERR", "RESIDUAL"))
+        assert [hdu.name for hdu in hdus] == ["PRIMARY", "SCI", "BILINEAR", "SYMSPREAD", "RESIDUAL"]
+        sci, err, residual = (hdus[name].data for name in ("SCI", "SYMSPREAD", "RESIDUAL"))
         assert sci.shape == err.shape == (82, 72) and residual.shape == (41, 36)
         assert sci.astype(float).sum() == pytest.approx(lens().astype(float).sum(), rel=1e-4)
         known = hdus["SCI"].header
         assert (known["BUNIT"], known["EXPTIME"], known["TELESCOP"]) == ("electron/s", 2260.0, "Euclid")
         told = "\n".join(known["HISTORY"])
-        assert product.network.hash in told.replace("\n", "") and "turns and mirrors" in told
+        assert product.network.hash in told.replace("\n", "") and "predict_variance=true" in told.replace("\n", "")
         assert (err > 0).all()
         noise = np.sqrt(known["SRNOISE"] ** 2 + np.maximum(lens() - product.facts["sky"], 0) / known["EXPTIME"])
     blocks = sci.reshape(41, 2, 36, 2).sum(axis=(1, 3))
     assert (blocks - lens()) / noise == pytest.approx(residual, abs=1e-3)
     assert product.facts["chi2"] == pytest.approx(np.square(residual).mean(), rel=1e-4)
+
+
+def test_err_is_told_and_scales_with_the_image(told, tmp_path):
+    """A run that tells its uncertainty writes ERR, in the input's unit; one that does not says how to get it."""
+    one, other = upscale(told, [lens(), 1000 * lens() - 50])
+    assert "calibrated by brightness" in one.spread and (one.err > 0).all()
+    assert other.err / 1000 == pytest.approx(one.err, rel=1e-2)
+    write_fits(one, tmp_path / "sr.fits")
+    with fits.open(tmp_path / "sr.fits") as hdus:
+        assert [hdu.name for hdu in hdus] == ["PRIMARY", "SCI", "ERR", "BILINEAR", "RESIDUAL"]
+        assert hdus["ERR"].data == pytest.approx(one.err)
+
+
+def test_the_flux_that_the_network_gave_is_told_apart_from_what_was_added(run):
+    product = upscale(run, lens())[0]
+    data, level = lens().astype(float), product.facts["sky"]
+    assert product.facts["flux_ratio"] == pytest.approx(1, abs=1e-4)
+    # an untrained network gives another flux than it was shown, and the correction is what makes up for it
+    assert abs(product.facts["flux_before"] - 1) > 0.01
+    added = (1 - product.facts["flux_before"]) * (data - level).sum() / data.size / product.facts["noise"]
+    assert abs(added) <= product.facts["flux_correction"] + 1e-6
 
 
 def test_surface_brightness_is_not_divided_among_pixels(run, tmp_path):
@@ -78,7 +105,7 @@ def test_scaling_the_input_scales_the_output(run):
     image = lens()
     one, other = upscale(run, [image, 1000 * image - 50])
     assert (other.sr * 4 + 50) / 1000 == pytest.approx(one.sr * 4, abs=2e-4)
-    assert other.err / 1000 == pytest.approx(one.err, abs=1e-5)
+    assert other.symmetry / 1000 == pytest.approx(one.symmetry, abs=1e-5)
 
 
 def test_unmeasured_pixels_stay_unmeasured(run):

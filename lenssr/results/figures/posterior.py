@@ -64,6 +64,7 @@ def calibration(found: PosteriorEvaluation, run: Run, data: LensDataModule) -> P
     from matplotlib.ticker import MaxNLocator
 
     figure, (left, right) = pyplot().subplots(1, 2, figsize=(11, 4.4), layout="constrained")
+    assert found.calibration is not None
     rows = [row for row in found.calibration.to_dict("records") if row["pixels"]]
     for i, row in enumerate(rows):
         colour = "k" if row["brightness"] == "all" else f"C{i}"

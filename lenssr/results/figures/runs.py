@@ -129,7 +129,7 @@ def loss_curve(run: Run) -> Path | None:
         term = history[["step", name]].dropna()
         if not np.array_equal(term.to_numpy(), loss.to_numpy()):
             axis.plot(term["step"], term[name], style, color="C0", alpha=0.7, label=name.removeprefix("train/"))
-    axis.set(xlabel="step", ylabel="loss", yscale="log")
+    axis.set(xlabel="step", ylabel="loss", yscale="log" if loss["train/loss"].min() > 0 else "linear")
     handles, labels = axis.get_legend_handles_labels()
     if "validation/psnr" in history:
         valid = history[["step", "validation/psnr"]].dropna()

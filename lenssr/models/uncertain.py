@@ -1,0 +1,93 @@
+"""A network that also tells how far its image may be off, pixel by pixel.
+
+A second, small network looks at the first one's image and at the enlarged LR image, and tells the variance of the truth
+about the image. It learns by the likelihood of a Gaussian (Nix & Weigend 1994, doi:10.1109/ICNN.1994.374138) and sends
+nothing back into the first network, whose image is trained by its own loss as if it were alone: a likelihood of both
+would learn the mean worse where it is hard (Seitzer et al. 2022, arXiv:2203.09168).
+
+What it tells is calibrated afterwards, by one factor for each brightness, on images that were not trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["Uncertain"]
+
+_QUANTILES = (0.3, 0.6, 0.8, 0.9, 0.95, 0.98)  # of the brightness, between which the factors are
+_MIDDLE, _REACH = -6.0, 12.0  # of the logarithm: it begins with a standard deviation of 0.05, a typical noise
+_LEAST = 1e-4  # standard deviation, in the set's unit: float32 resolves no less beside a peak of one
+
+
+class Uncertain(nn.Module):
+    """Wraps a network; called, it gives the image alone, as the network would.
+
+    Args:
+        network: maps (B, 1, h, w) to (B, 1, scale * h, scale * w).
+        scale: HR pixels per LR pixel.
+        width: channels of the network that tells the variance.
+    """
+
+    edges: Tensor
+    factors: Tensor
+
+    def __init__(self, network: nn.Module, scale: int, width: int = 24) -> None:
+        super().__init__()
+        self.network, self.scale = network, scale
+        self.teller = nn.Sequential(
+            nn.Conv2d(2, width, 5, padding=2),
+            nn.PReLU(width),
+            nn.Conv2d(width, width, 3, padding=2, dilation=2),
+            nn.PReLU(width),
+            nn.Conv2d(width, width, 3, padding=4, dilation=4),
+            nn.PReLU(width),
+            nn.Conv2d(width, 1, 1),
+        )
+        last = self.teller[-1]
+        assert isinstance(last, nn.Conv2d) and last.bias is not None
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.register_buffer("edges", torch.zeros(len(_QUANTILES)))
+        self.register_buffer("factors", torch.ones(len(_QUANTILES) + 1))
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """Map (B, 1, h, w) to (B, 1, scale * h, scale * w)."""
+        return self.network(lr)
+
+    def log_variance(self, lr: Tensor, image: Tensor) -> Tensor:
+        """Return the logarithm of the variance as it was learnt, (B, 1, H, W).
+
+        Args:
+            lr: (B, 1, h, w).
+            image: what the network made of it; no gradient reaches it.
+        """
+        image = image.detach()
+        seen = torch.cat([image, F.interpolate(lr.to(image.dtype), size=image.shape[-2:], mode="bilinear")], dim=1)
+        return _MIDDLE + _REACH * torch.tanh(self.teller(seen) / _REACH)
+
+    def sigma(self, lr: Tensor, image: Tensor) -> Tensor:
+        """Return the calibrated standard deviation of the truth about the image, (B, 1, H, W)."""
+        told = (0.5 * self.log_variance(lr, image).float()).exp().clamp(min=_LEAST)
+        return told * self.factors[torch.bucketize(image.detach().float(), self.edges)]
+
+    @torch.no_grad()
+    def calibrate(self, triples: Sequence[tuple[Tensor, Tensor, Tensor]]) -> None:
+        """Set the factors so that at each brightness told and found errors have one rms.
+
+        Args:
+            triples: LR images, the network's images and the truth, of images that were not trained on.
+        """
+        images = torch.cat([image.float().flatten() for _, image, _ in triples])
+        step = max(1, len(images) // 1_000_000)
+        self.edges.copy_(torch.quantile(images[::step], images.new_tensor(_QUANTILES)))
+        self.factors.fill_(1.0)
+        told, found = torch.zeros(2, len(self.factors), dtype=torch.float64, device=self.factors.device)
+        for lr, image, truth in triples:
+            place = torch.bucketize(image.float(), self.edges).flatten()
+            told.index_add_(0, place, self.sigma(lr, image).double().square().flatten())
+            found.index_add_(0, place, (truth - image).double().square().flatten())
+        self.factors.copy_((found / told.clamp(min=1e-300)).sqrt())
