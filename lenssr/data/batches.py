@@ -280,13 +280,15 @@ class EvaluationBatches:
         return self._batches
 
     def __iter__(self) -> Iterator[Batch]:
-        device = self.reader.device
+        for first, end in self._bounds():
+            yield self.at(torch.arange(first, end, device=self.reader.device))
+
+    def at(self, index: Tensor) -> Batch:
+        """Return chosen images (int64, B) as one batch."""
         size = self.patch or self.reader.image_size
         corner = (self.reader.image_size - size) // 2 // self.scale * self.scale
-        for first, end in self._bounds():
-            index = torch.arange(first, end, device=device)
-            at = torch.full_like(index, corner)
-            yield self.reader.read(index, Window(at, at, size, self.reader.image_size), 0)
+        at = torch.full_like(index, corner)
+        return self.reader.read(index, Window(at, at, size, self.reader.image_size), 0)
 
     def _bounds(self) -> Iterator[tuple[int, int]]:
         """Yield the first and the end of each batch: full ones, and the last ones as small as it takes."""

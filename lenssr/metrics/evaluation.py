@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,10 +23,34 @@ from lenssr.metrics.spectrum import Spectrum
 from lenssr.models.interpolation import enlarged
 from lenssr.system.progress import track
 
-__all__ = ["GAIN", "Evaluation", "Stopwatch", "bilinear", "evaluate", "example_of", "image_scores", "spread_of"]
+__all__ = [
+    "GAIN",
+    "Evaluation",
+    "Example",
+    "Stopwatch",
+    "bilinear",
+    "evaluate",
+    "example_of",
+    "image_scores",
+    "percentiles",
+    "spread_of",
+]
 
 _PLACES = 20  # into which told Gaussians sort the truth
 GAIN = 1.027  # of the row that shows what the 2023 report's SSIM is blind to
+
+
+@dataclass(frozen=True)
+class Example:
+    """One test image, for pictures.
+
+    Attributes:
+        images: (H, W) arrays in the set's unit by name; ``sigma`` is the standard deviation of the HR noise.
+        title: which it is.
+    """
+
+    images: dict[str, np.ndarray]
+    title: str
 
 
 @dataclass(frozen=True)
@@ -41,6 +65,7 @@ class Evaluation:
         definitions: what the scores mean.
         calibration: of what the model told of its own errors, by brightness, against the noise-free image where it is
             known; see :meth:`lenssr.metrics.calibration.Calibration.compute`. None where it told nothing.
+        examples: the images at the 10th, 50th and 90th percentile of the PSNR, for pictures.
     """
 
     per_image: pd.DataFrame
@@ -56,6 +81,7 @@ class Evaluation:
         "frequencies at which the coherence with the truth falls to one half"
     )
     calibration: pd.DataFrame | None = None
+    examples: list[Example] = field(default_factory=list)
 
     def summary(self) -> dict[str, dict[str, dict[str, float]]]:
         """Return who -> ``protocol/score`` -> mean and standard deviation over the images."""
@@ -147,6 +173,33 @@ def _calibrate(calibration: Calibration, sigma: Tensor | None, image: Tensor, ba
         return
     truth, mean, width = (x[:, 0] for x in (batch.get("truth", batch["target"]), image, sigma))
     calibration.update(gaussian_place(mean, width, truth, _PLACES), width.square(), mean - truth, batch)
+
+
+@torch.inference_mode()
+def percentiles(
+    found: pd.DataFrame, at: Callable[[Tensor], Batch], predict: Callable[[Batch], Tensor], device: torch.device
+) -> list[Example]:
+    """Return the images at the 10th, 50th and 90th percentile of the PSNR, against the truth where it is known.
+
+    Args:
+        found: a row an image, see :class:`Evaluation`.
+        at: returns chosen images as a batch.
+        predict: maps a batch to images (B, 1, H, W).
+        device: of the batches.
+    """
+    protocol = "truth" if "prediction/truth/psnr" in found else "report"
+    ranked = found.sort_values(f"prediction/{protocol}/psnr", ignore_index=True)
+    chosen = []
+    for percent in (10, 50, 90):
+        row = ranked.iloc[round(percent / 100 * (len(ranked) - 1))]
+        index = torch.tensor([int(row["index"])], device=device)
+        batch = at(index)
+        images = example_of(batch, {"prediction": predict(batch), "bilinear": bilinear(batch)})
+        if "variance" in batch:
+            images["sigma"] = batch["variance"][0, 0].sqrt().cpu().numpy()
+        title = f"image {int(row['index'])}: {row[f'prediction/{protocol}/psnr']:.1f} dB, {percent}th percentile"
+        chosen.append(Example(images, title))
+    return chosen
 
 
 def image_scores(pixel_scale: float) -> MetricCollection:

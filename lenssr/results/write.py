@@ -181,6 +181,7 @@ def main() -> None:
     parser.add_argument("--html", action="store_true", help="also write one page with all of them, index.html")
     parser.add_argument("--wandb", choices=["offline", "online"], help="also log the tables to W&B")
     parser.add_argument("--cost", action="store_true", help="write what a seed of each table costs here, and no table")
+    parser.add_argument("--time", action="store_true", help="first time each network, in turns, one thread: be alone")
     parser.add_argument("--to", type=Path, help="folder of the files [outputs/tables, or tables in paths.outputs]")
     arguments = parser.parse_intermixed_args()  # tables and overrides may stand around the flags
     command(lambda: _write(arguments))
@@ -201,6 +202,11 @@ def _write(arguments: argparse.Namespace) -> None:
             return
     else:
         tables = collect(chosen, overrides)
+    if arguments.time:
+        from lenssr.results.tables.times import write_times
+
+        for table in tables:
+            write_times(table, to)
     missing = write(tables, to, not arguments.no_figures, arguments.html, arguments.wandb)
     if missing:
         say("Missing runs are filled by:\n" + "\n".join(f"  {command}" for command in missing))

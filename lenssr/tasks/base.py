@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lenssr.data import LensDataModule
 from lenssr.data.batches import Batch
 from lenssr.losses.base import Loss
-from lenssr.metrics.evaluation import Evaluation, evaluate
+from lenssr.metrics.evaluation import Evaluation, evaluate, percentiles
 from lenssr.metrics.labels import LabelEvaluation
 from lenssr.metrics.per_image import Score, collection, means
 from lenssr.metrics.protocols import protocol_scores
@@ -95,7 +95,10 @@ class Task(pl.LightningModule):
         images, title = data.sets[split], f"testing {type(self.model).__name__}"
         batches = data.evaluation(split, device, share())
         count, scale = len(batches.range), images.pixel_scale
-        return evaluate(self.predict_test, batches, count, self.references, title, scale, self.sigma)
+        found = evaluate(self.predict_test, batches, count, self.references, title, scale, self.sigma)
+        if batches.share[0] == 0:  # the process that draws
+            found.examples.extend(percentiles(found.per_image, batches.at, self.predict_test, device))
+        return found
 
     def calibrate(self, data: LensDataModule) -> bool:
         """Calibrate what the trained model tells of its own errors; return whether it tells any."""

@@ -53,6 +53,16 @@ class SuperResolution(Task):
             terms["loss"] = terms["loss"] + terms["nll"]  # of other weights than the rest: nothing is traded
         return terms
 
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        """Clip what tells the variance apart from the network, which then trains as it would without."""
+        if not isinstance(self.model, Uncertain) or not gradient_clip_val or gradient_clip_algorithm == "value":
+            return super().configure_gradient_clipping(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        for part in (self.model.network, self.model.teller):
+            torch.nn.utils.clip_grad_norm_(part.parameters(), gradient_clip_val)
+        return None
+
     @staticmethod
     def _truth(batch: Batch) -> Tensor:
         """Return what a told uncertainty is of: the noise-free image where it is known."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from lenssr.metrics.evaluation import Evaluation
+from lenssr.metrics.evaluation import Evaluation, Example
 from lenssr.metrics.labels import LabelEvaluation
 from lenssr.results.figures.canvas import mark, pyplot, save, stretch
 from lenssr.runs.folder import Run
@@ -41,55 +43,61 @@ def result_figures(found: Evaluation | LabelEvaluation, run: Run, data: LensData
         from lenssr.results.figures.posterior import animation, calibration, samples
 
         draws = [draw(found, run, data) for draw in (samples, calibration, animation)]
-        return [comparison(found.example, run, data), *draws]
+        return [comparison([Example(found.example, "test image 1")], run, data), *draws]
     if isinstance(found, Evaluation):
-        return [comparison(found.example, run, data)]
+        return [comparison(found.examples, run, data)]
     from lenssr.results.figures.labels import classes, regression
 
     return [(classes if "class" in data.labels else regression)(found, run, data)]
 
 
-def comparison(example: dict[str, np.ndarray], run: Run, data: LensDataModule) -> Path:
-    """Draw one test image: LR, bilinear, prediction, HR, truth and the prediction's residual.
+def comparison(examples: Sequence[Example], run: Run, data: LensDataModule) -> Path:
+    """Draw test images, a line each: LR, bilinear, prediction, HR, truth and what the prediction misses, in sigma.
 
-    Brightness is the flux rate per HR pixel in an asinh stretch that is linear below the HR noise; every panel has
-    the same stretch, and the residual a symmetric linear one.
+    Brightness is the flux rate per HR pixel in an asinh stretch that is linear below the HR noise, the same along a
+    line. The difference is that from the truth, in units of the HR noise, or from the noisy HR image where no truth is
+    known.
     """
-    plt = pyplot()
     from matplotlib.colors import Normalize
 
     constant = data.normalization == "constant"
     unit, pixel = data.unit if constant else 1.0, data.sets["test"].pixel_scale
-    images = {name: example[name] * unit for name in _TITLES if name in example}
-    reference = "truth" if "truth" in images else "hr"
-    peak = float(images["hr"].max())
-    brightness = stretch(images["hr"], images[reference])
-    residual = images["prediction"] - images[reference]
-    limit = float(np.quantile(np.abs(residual), 0.999))
-    panels = [(_TITLES[name] or _model_name(run), image, brightness, "inferno") for name, image in images.items()]
-    panels.append((f"{_model_name(run)} − {_TITLES[reference]}", residual, Normalize(-limit, limit), "RdBu_r"))
-
-    columns = 3
-    rows = -(-len(panels) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(4.0 * columns, 3.7 * rows), layout="constrained", sharex=True, sharey=True
-    )
-    for axis in axes.flat[len(panels) :]:
-        axis.set_axis_off()
-    drawn = []
-    half = images["hr"].shape[-1] * pixel / 2
-    for axis, (title, image, norm, colours) in zip(axes.flat, panels, strict=False):
-        drawn.append(axis.imshow(image, norm=norm, cmap=colours, origin="lower", extent=(-half, half, -half, half)))
-        axis.set_title(title)
+    names = [name for name in _TITLES if name in examples[0].images]
+    reference = "truth" if "truth" in names else "hr"
+    columns = len(names) + 1
+    figure, axes = pyplot().subplots(
+        len(examples), columns, figsize=(2.75 * columns + 1.6, 2.9 * len(examples) + 0.9), layout="constrained",
+        squeeze=False, sharex=True, sharey=True,
+    )  # fmt: skip
+    for line, example in zip(axes, examples, strict=True):
+        images = {name: example.images[name] * unit for name in names}
+        sigma = example.images.get("sigma", np.std(images["hr"] - images[reference]) / unit) * unit
+        missed = images["prediction"] - images[reference]
+        told = bool(np.any(sigma > 0))
+        norm = Normalize(-3, 3) if told else Normalize(*(np.quantile(np.abs(missed), 0.999) * s for s in (-1, 1)))
+        half = images["hr"].shape[-1] * pixel / 2
+        shape: dict[str, Any] = {"origin": "lower", "extent": (-half, half, -half, half)}
+        brightness = stretch(images["hr"], images[reference])
+        for axis, name in zip(line, names, strict=False):
+            drawn = axis.imshow(images[name], norm=brightness, cmap="inferno", **shape)
+        missing = line[-1].imshow(missed / sigma if told else missed, norm=norm, cmap="RdBu_r", **shape)
+        line[0].set_ylabel(fill(example.title, 24) + "\ny / arcsec", fontsize=9)
+        bar = figure.colorbar(drawn, ax=line[-2], pad=0.02, shrink=0.9)
+        mark(bar, float(images["hr"].max()))
+        other = figure.colorbar(missing, ax=line[-1], pad=0.02, shrink=0.9)
+        for colours in (bar, other):
+            colours.ax.tick_params(labelsize=8)
+    for axis, name in zip(axes[0], names, strict=False):
+        axis.set_title(_TITLES[name] or _model_name(run), fontsize=11)
+    what = f"({_model_name(run)} − {_TITLES[reference]})" + (" / HR noise" if told else "")
+    axes[0, -1].set_title(fill(what, 22), fontsize=11)
     for axis in axes[-1]:
-        axis.set_xlabel("x / arcsec")
-    for axis in axes[:, 0]:
-        axis.set_ylabel("y / arcsec")
-    bar = figure.colorbar(drawn[0], ax=axes[0, :], pad=0.01)
-    bar.set_label("flux / HR pixel / unit time (asinh)" if constant else "min-max of each image (asinh)")
-    mark(bar, peak)
-    figure.colorbar(drawn[-1], ax=axes[-1, :], pad=0.01).set_label("residual, the same unit (linear)")
-    return save(figure, run.file("figures") / "comparison.png")
+        axis.set_xlabel("x / arcsec", fontsize=9)
+    scale = "flux / HR pixel / unit time" if constant else "min-max of each image"
+    figure.suptitle(f"{run.name}, seed {run.config['seed']}; {scale} (asinh)", fontsize=11)
+    if reference == "truth" and run.config["dataset"]["observation"].get("detector", {}).get("clip"):
+        figure.supxlabel("the noise-free sky is not 0: a camera that clips negative counts lifts it", fontsize=9)
+    return save(figure, run.file("figures") / "comparison.png", dpi=110)
 
 
 def _model_name(run: Run) -> str:

@@ -15,6 +15,7 @@ from lenssr.results.figures.cost_curve import cost_curve
 from lenssr.results.figures.shots_curve import shots_curve
 from lenssr.results.figures.spectra import spectra
 from lenssr.results.tables.table import Row, Table
+from lenssr.results.tables.times import read_times
 from lenssr.runs.folder import RunResult
 from lenssr.system.files import whole_file
 
@@ -38,12 +39,12 @@ def draw(table: Table, folder: Path) -> list[Path]:
     if any(row.curve for row in rows):
         return [shots_curve(table, folder / f"{table.name}_curve.png")]
     drawn = any(_has(result, "ensemble/crps") for row in rows for result in row.results)
-    cost = cost_curve if drawn else _cost
+    costs = folder / f"{table.name}_cost.png"
     # one network costs the same whatever its loss, and what was measured would only show the machine's other work
     compared = drawn or len({row.parameters for row in rows}) > 1
     return [
         _grid(rows, folder / f"{table.name}_grid.png"),
-        *([cost(rows, folder / f"{table.name}_cost.png")] if compared else []),
+        *([cost_curve(rows, costs) if drawn else _cost(table, rows, costs)] if compared else []),
         spectra(rows, folder / f"{table.name}_spectrum.png"),
         *(_of_the_baseline(table, folder) if drawn else []),
     ]
@@ -175,26 +176,29 @@ def _has(result: RunResult, key: str) -> bool:
     return key in result.metrics["scores"]["prediction"]
 
 
-def _cost(rows: list[Row], path: Path) -> Path:
-    """Draw PSNR against the truth over parameters and over the time for one image; bars are spreads over seeds."""
-    figure, axes = pyplot().subplots(1, 2, figsize=(11, 4.6), layout="constrained", sharey=True)
+def _cost(table: Table, rows: list[Row], path: Path) -> Path:
+    """Draw PSNR against the truth over parameters, and over time where it was measured; bars are spreads over seeds."""
+    times = read_times(table, path.parent)
+    count = 2 if times else 1
+    figure, axes = pyplot().subplots(
+        1, count, figsize=(5 + 4 * count, 4.6), layout="constrained", sharey=True, squeeze=False
+    )
     handles: dict[str, Any] = {}
     for i, row in enumerate(rows):
         score = _scores(row)
         if score is None:
             continue
         style = {"marker": _MARKERS[i % len(_MARKERS)], "color": colour(i), "capsize": 3, "ls": "none"}
-        times = [1e3 * result.metrics["seconds_per_image"] for result in row.results]
-        if row.parameters:
-            axes[0].errorbar(row.parameters / 1000, score[0], score[1], **style)
-            handles[row.label] = axes[1].errorbar(float(np.median(times)), score[0], score[1], **style)
-        else:
-            line = axes[0].axhline(score[0], color=colour(i), ls="--", lw=1)
-            axes[1].axhline(score[0], color=colour(i), ls="--", lw=1)
-            handles[row.label] = line
-    axes[0].set(xscale="log", xlabel="trained parameters / 1000", ylabel="PSNR vs truth / dB")
-    axes[1].set(xscale="log", xlabel="time for one test image / ms")
-    for axis in axes:
+        for axis, x in zip(axes[0], (row.parameters, times.get(row.label)), strict=False):
+            if row.parameters and x:
+                handles[row.label] = axis.errorbar(x / 1000 if axis is axes[0, 0] else 1e3 * x, *score, **style)
+            elif not row.parameters:  # what has nothing to train is a line
+                handles[row.label] = axis.axhline(score[0], color=colour(i), ls="--", lw=1)
+    axes[0, 0].set(xlabel="trained parameters / 1000", ylabel="PSNR vs truth / dB")
+    if times:
+        axes[0, 1].set(xlabel="time for one image on one thread / ms")
+    for axis in axes[0]:
+        axis.set_xscale("log")
         mark_decades(axis.xaxis)
         axis.grid(alpha=0.3, which="both")
     figure.legend(handles.values(), handles.keys(), loc="outside right center", fontsize=9, frameon=False)

@@ -21,7 +21,7 @@ LEGEND = (
 )
 CAPTIONS = {
     "grid": "One lens through every model, and what differs from the noise-free image",
-    "cost": "Quality against the truth over size and time",
+    "cost": "Quality against the truth over size, and over time where it was measured alone on the machine",
     "spectrum": "What each model's images hold of the truth, by spatial frequency",
     "calibration": "Where the pixels fall among the draws, and how often intervals hold them: the baseline, first seed",
     "samples": "Draws from one posterior: the baseline, first seed",

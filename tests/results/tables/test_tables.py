@@ -104,6 +104,27 @@ def test_a_sweep_fills_its_table(cli, tmp_path, outputs):
     assert all(f"({name})" in (folder / "content_loss_rdn.md").read_text() for name in pictures)
 
 
+def test_networks_are_timed_in_turns_and_the_picture_shows_it(outputs, tmp_path):
+    from lenssr.results.figures.tables import draw
+    from lenssr.results.tables.table import Row, Table
+    from lenssr.results.tables.times import read_times, write_times
+    from lenssr.train import train
+
+    words = [*TINY, outputs]
+    runs = {
+        name: train(compose([f"model={name}", *more, *words])) for name, more in (("rdn", TINY_RDN), ("fsrcnn", []))
+    }
+    rows = [Row(name, name, {}, [run], [0], scale=2, image_size=48, parameters=run.metrics["parameters"])
+            for name, run in runs.items()]  # fmt: skip
+    table = Table("t", "t", "c", "rdn", [], rows)
+    without = next(path for path in draw(table, tmp_path) if "cost" in path.name).read_bytes()
+    write_times(table, tmp_path)
+    assert set(read_times(table, tmp_path)) == {"rdn", "fsrcnn"} and min(read_times(table, tmp_path).values()) > 0
+    told = json.loads((tmp_path / "t_times.json").read_text())
+    assert "1 thread" in told["machine"] and all(low <= high for low, high in told["spread"].values())
+    assert next(path for path in draw(table, tmp_path) if "cost" in path.name).read_bytes() != without
+
+
 def test_missing_runs_are_filled_and_then_asked_again(outputs, tmp_path, monkeypatch):
     """Two seeds of the RDN, one of them finished before, and an evaluation of both."""
     from lenssr.launchers.choose import choose
