@@ -33,7 +33,7 @@ def test_a_run_leaves_a_readable_folder(tiny):
     assert not [name for name in left if "partial" in name]
 
     scores = result.metrics["scores"]
-    assert set(scores) == {"prediction", "bilinear", "ceiling"}
+    assert set(scores) == {"prediction", "bilinear", "ceiling", "brighter"}
     for who in ("prediction", "bilinear"):
         assert {f"{p}/{s}" for p in ("report", "truth") for s in ("mse", "psnr", "ssim")} <= set(scores[who])
     per_image = pd.read_parquet(result.folder / "per_image.parquet")
@@ -209,7 +209,7 @@ def test_two_devices_test_an_image_each_once(tmp_path):
         folder = next((tmp_path / name / "runs").glob("rdn-*"))
         found.append((pd.read_parquet(folder / "per_image.parquet"), pd.read_parquet(folder / "spectrum.parquet")))
     for one, two in zip(*found, strict=True):
-        pd.testing.assert_frame_equal(one, two, rtol=1e-6)
+        pd.testing.assert_frame_equal(one, two, rtol=1e-6, atol=1e-6)
     assert found[1][0]["index"].tolist() == list(range(5))
 
 
