@@ -1,9 +1,10 @@
 """Measure the project against what one would use without it.
 
 Simulation against lenstronomy, reading against .npy files, training against a bare PyTorch loop, a sweep against
-Hydra's own launcher. Each comparison runs both sides in turns (A, B, A, B, ...), so that whatever else the machine does
-meets both alike, and on one thread, since threads that wait for each other stall whenever another program takes a core.
-The ratio of the medians is the result; the rates beside it are of this machine at this hour.
+Hydra's own launcher; and, where it is named, ``quality``: how long a network trains until it is so good, with the
+present recipe and with the one before. Each comparison runs both sides in turns (A, B, A, B, ...), so that whatever
+else the machine does meets both alike, and on one thread, since threads that wait for each other stall whenever another
+program takes a core. The ratio of the medians is the result; the rates beside it are of this machine at this hour.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 from benchmarks.alternate import FULL, QUICK, show
 
 SECTIONS = ("simulation", "reading", "training", "sweep")
+LONG = ("quality",)  # an hour or more; measured when it is named
 
 
 def _surroundings(folder: Path) -> dict[str, Any]:
@@ -42,18 +44,22 @@ def _surroundings(folder: Path) -> dict[str, Any]:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sections", nargs="*", metavar="section", help=f"of {', '.join(SECTIONS)} [all]")
+    parser.add_argument(
+        "sections", nargs="*", metavar="section", help=f"of {', '.join((*SECTIONS, *LONG))} [{', '.join(SECTIONS)}]"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer images, steps and rounds; the ratios scatter more")
+    parser.add_argument("--seeds", type=int, metavar="N", help="of the trainings to a quality [5; 1 with --quick]")
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="also write every number to this file")
     arguments = parser.parse_args()
-    unknown = sorted(set(arguments.sections) - set(SECTIONS))
+    unknown = sorted(set(arguments.sections) - {*SECTIONS, *LONG})
     if unknown:
-        parser.error(f"there is no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
+        parser.error(f"there is no section {', '.join(unknown)}; there are {', '.join((*SECTIONS, *LONG))}")
     os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that a section starts
     import torch
 
     torch.set_num_threads(1)
     size = QUICK if arguments.quick else FULL
+    size = size._replace(seeds=arguments.seeds or size.seeds)
     with tempfile.TemporaryDirectory(prefix="lenssr-benchmark-") as temporary:
         report = {**_surroundings(Path(temporary)), "size": size._asdict()}
         for name in arguments.sections or SECTIONS:

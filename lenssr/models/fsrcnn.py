@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor, nn
 
-from lenssr.models.upscale import check_scale
+from lenssr.models.upscale import Upscaler
 
 __all__ = ["FSRCNN", "deconvolution"]
 
@@ -23,7 +23,7 @@ def deconvolution(inputs: int, outputs: int, scale: int, std: float | None = Non
     return made
 
 
-class FSRCNN(nn.Module):
+class FSRCNN(Upscaler):
     """Extract, shrink, map, expand, and enlarge last.
 
     Args:
@@ -31,11 +31,11 @@ class FSRCNN(nn.Module):
         features: channels outside, d.
         shrunk: channels inside, s.
         mappings: 3x3 convolutions inside, m.
+        skip: see :class:`lenssr.models.upscale.Upscaler`.
     """
 
-    def __init__(self, scale: int, features: int, shrunk: int, mappings: int) -> None:
-        super().__init__()
-        check_scale(scale)
+    def __init__(self, scale: int, features: int, shrunk: int, mappings: int, skip: str | None = None) -> None:
+        super().__init__(scale, skip)
         shapes = [(1, features, 5), (features, shrunk, 1), *[(shrunk, shrunk, 3)] * mappings, (shrunk, features, 1)]
         layers: list[nn.Module] = []
         for inputs, outputs, kernel in shapes:
@@ -46,6 +46,6 @@ class FSRCNN(nn.Module):
         self.body = nn.Sequential(*layers)
         self.enlarge = deconvolution(features, 1, scale, std=0.001)
 
-    def forward(self, lr: Tensor) -> Tensor:
-        """Map (B, 1, h, w) to (B, 1, scale * h, scale * w)."""
-        return self.enlarge(self.body(lr))
+    def network(self, x: Tensor) -> Tensor:
+        """Map (B, inputs, h, w) to (B, 1, factor * h, factor * w)."""
+        return self.enlarge(self.body(x))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lenssr.models.upscale import check_scale
+from lenssr.models.upscale import Upscaler
 
 __all__ = ["RCAN"]
 
@@ -37,7 +37,7 @@ def _convolution(inputs: int, outputs: int) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, padding=1)
 
 
-class RCAN(nn.Module):
+class RCAN(Upscaler):
     """Residual groups of residual blocks with channel attention.
 
     Args:
@@ -46,11 +46,20 @@ class RCAN(nn.Module):
         groups: residual groups.
         blocks: residual blocks in a group.
         reduction: of the channels inside the attention.
+        skip, unshuffle: see :class:`lenssr.models.upscale.Upscaler`.
     """
 
-    def __init__(self, scale: int, features: int, groups: int, blocks: int, reduction: int) -> None:
-        super().__init__()
-        check_scale(scale)
+    def __init__(
+        self,
+        scale: int,
+        features: int,
+        groups: int,
+        blocks: int,
+        reduction: int,
+        skip: str | None = None,
+        unshuffle: int = 1,
+    ) -> None:
+        super().__init__(scale, skip, unshuffle)
 
         def block() -> _Residual:
             first, second = _convolution(features, features), _convolution(features, features)
@@ -59,13 +68,13 @@ class RCAN(nn.Module):
         def group() -> _Residual:
             return _Residual(*(block() for _ in range(blocks)), _convolution(features, features))
 
-        self.head = _convolution(1, features)
+        self.head = _convolution(self.inputs, features)
         self.body = _Residual(*(group() for _ in range(groups)))
         # the report's tail shuffles straight into the image, with no convolution after
         self.tail = nn.Sequential(
-            _convolution(features, features), _convolution(features, scale**2), nn.PixelShuffle(scale)
+            _convolution(features, features), _convolution(features, self.factor**2), nn.PixelShuffle(self.factor)
         )
 
-    def forward(self, lr: Tensor) -> Tensor:
-        """Map (B, 1, h, w) to (B, 1, scale * h, scale * w)."""
-        return self.tail(self.body(self.head(lr)))
+    def network(self, x: Tensor) -> Tensor:
+        """Map (B, inputs, h, w) to (B, 1, factor * h, factor * w)."""
+        return self.tail(self.body(self.head(x)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lenssr.models.upscale import shuffle_upscale
+from lenssr.models.upscale import Upscaler, shuffle_upscale
 
 __all__ = ["RDN"]
 
@@ -25,7 +25,7 @@ class _DenseBlock(nn.Module):
         return x + self.fusion(known)
 
 
-class RDN(nn.Module):
+class RDN(Upscaler):
     """Residual dense network.
 
     Args:
@@ -34,27 +34,37 @@ class RDN(nn.Module):
         growth: channels that each dense layer adds, G.
         blocks: residual dense blocks, D.
         layers: dense layers in a block, C.
+        skip, unshuffle: see :class:`lenssr.models.upscale.Upscaler`.
 
     Raises:
         ValueError: the scale is none of these, or a size is not positive.
     """
 
-    def __init__(self, scale: int, features: int, growth: int, blocks: int, layers: int) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        scale: int,
+        features: int,
+        growth: int,
+        blocks: int,
+        layers: int,
+        skip: str | None = None,
+        unshuffle: int = 1,
+    ) -> None:
+        super().__init__(scale, skip, unshuffle)
         if min(features, growth, blocks, layers) < 1:
             raise ValueError("features, growth, blocks and layers must be at least 1")
-        self.shallow = nn.Conv2d(1, features, 3, padding=1)
+        self.shallow = nn.Conv2d(self.inputs, features, 3, padding=1)
         self.enter = nn.Conv2d(features, features, 3, padding=1)
         self.blocks = nn.ModuleList(_DenseBlock(features, growth, layers) for _ in range(blocks))
         self.fusion = nn.Sequential(
             nn.Conv2d(features * blocks, features, 1), nn.Conv2d(features, features, 3, padding=1)
         )
-        self.upscale = shuffle_upscale(features, scale)
+        self.upscale = shuffle_upscale(features, self.factor)
         self.out = nn.Conv2d(features, 1, 3, padding=1)
 
-    def forward(self, lr: Tensor) -> Tensor:
-        """Map (B, 1, h, w) to (B, 1, scale * h, scale * w)."""
-        shallow = self.shallow(lr)
+    def network(self, x: Tensor) -> Tensor:
+        """Map (B, inputs, h, w) to (B, 1, factor * h, factor * w)."""
+        shallow = self.shallow(x)
         x = self.enter(shallow)
         outputs = []
         for block in self.blocks:

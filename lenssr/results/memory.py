@@ -81,9 +81,8 @@ def _seen(data: LensDataModule, table: pd.DataFrame) -> Batch:
     source: SimulatedSource = data.source
     images = np.concatenate(list(simulate(table, source.instrument)))
     held = ImageSet(images, table, source.instrument.pixel_scale, data.unit, True, "", Path())
-    reader = Reader(
-        held, data.observation, "test", data.target, data.normalization, data.unit, torch.device("cpu"), False
-    )
+    cpu = torch.device("cpu")
+    reader = Reader(held, data.observation, "test", data.target, data.normalization, data.unit, cpu, False)
     index = torch.arange(len(table))
     at = torch.zeros_like(index)
     return reader.read(index, Window(at, at, images.shape[-1], images.shape[-1]), 0)
@@ -94,14 +93,12 @@ def _survival(task: SuperResolution, data: LensDataModule, source: SimulatedSour
     smooth = _lenses(source, count)
     angle = np.random.default_rng(0).uniform(0, 2 * np.pi, count)
     theta = float(einstein_radius(MASS, source.physics["cosmology"]))
-    places = [
-        smooth["theta_E"] * np.cos(angle) + smooth["lens_x"],
-        smooth["theta_E"] * np.sin(angle) + smooth["lens_y"],
-    ]
-    lists = {
-        name: [np.array([v]) for v in values] for name, values in zip(("subhalo_x", "subhalo_y"), places, strict=True)
+    places: dict[str, Any] = {
+        "subhalo_x": smooth["theta_E"] * np.cos(angle) + smooth["lens_x"],
+        "subhalo_y": smooth["theta_E"] * np.sin(angle) + smooth["lens_y"],
+        "subhalo_theta_E": [theta] * count,
     }
-    perturbed = smooth.assign(**lists, subhalo_theta_E=[np.array([theta])] * count)
+    perturbed = smooth.assign(**{name: pd.Series([np.array([v]) for v in values]) for name, values in places.items()})
     pairs = [_seen(data, table) for table in (perturbed, smooth)]
     made, true = (_change([make(batch) for batch in pairs]) for make in (lambda b: task.upscale(b["lr"]), _flux))
     survives = (made * true).sum((1, 2, 3)) / true.square().sum((1, 2, 3))

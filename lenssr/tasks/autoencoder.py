@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.optim import Adam
+from torch.optim.lr_scheduler import OneCycleLR
 
 from lenssr.data.batches import Batch
 from lenssr.data.camera.random import normal, philox
@@ -31,6 +32,8 @@ class AdversarialAutoencoder(Task):
         reconstruction_lr: Adam's learning rate in step 1.
         discriminator_lr: in step 2.
         generator_lr: in step 3.
+        warmup: fraction of the training that the three rates rise before they fall to nothing, together: reconstruction
+            and prior pull at one encoder, and where one rate alone falls the other takes over. None: constant.
         **task: see :class:`lenssr.tasks.base.Task`; loss and optimizer config are not used.
     """
 
@@ -43,21 +46,29 @@ class AdversarialAutoencoder(Task):
         reconstruction_lr: float,
         discriminator_lr: float,
         generator_lr: float,
+        warmup: float | None = None,
         **task: Any,
     ) -> None:
         super().__init__(**task)
         self.automatic_optimization = False
         self.prior_std = prior_std
         self.lrs = (reconstruction_lr, discriminator_lr, generator_lr)
+        self.warmup = warmup
 
-    def configure_optimizers(self) -> list[Adam]:
-        """Return the three optimizers; the first and third share the encoder."""
+    def configure_optimizers(self) -> tuple[list[Adam], list[OneCycleLR]]:
+        """Return the three optimizers, of which the first and third share the encoder, and their schedules."""
         parts = (
             [*self.model.encoder.parameters(), *self.model.decoder.parameters()],
             [*self.model.discriminator.parameters()],
             [*self.model.encoder.parameters()],
         )
-        return [Adam(part, lr=lr) for part, lr in zip(parts, self.lrs, strict=True)]
+        made = [Adam(part, lr=lr) for part, lr in zip(parts, self.lrs, strict=True)]
+        if self.warmup is None:
+            return made, []
+        return made, [
+            OneCycleLR(each, max_lr=lr, total_steps=self.steps, pct_start=self.warmup, cycle_momentum=False)
+            for each, lr in zip(made, self.lrs, strict=True)
+        ]
 
     def objective(self, batch: Batch) -> dict[str, Tensor]:
         """Return the three losses and their sum, for the timing of a step."""
@@ -85,6 +96,10 @@ class AdversarialAutoencoder(Task):
         self._minimise(raw[1], discriminator)
         generator = self._judge(self.model.judge(self.model.encode(image)), real=True)
         self._minimise(counted[2], generator)
+        schedules = self.lr_schedulers() or []
+        assert isinstance(schedules, list)
+        for schedule in schedules:
+            schedule.step()  # type: ignore[call-arg]  # none of them waits for a plateau
         self.log_terms(
             {
                 "loss": reconstruction,

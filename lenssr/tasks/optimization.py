@@ -40,7 +40,7 @@ def configure(parameters: list[nn.Parameter], config: dict[str, Any], steps: int
         return optimizer
     scheduler = OneCycleLR(
         optimizer,
-        max_lr=config["lr"],
+        max_lr=[group["lr"] for group in optimizer.param_groups],
         total_steps=round(steps * config["cycle"]),
         pct_start=config["warmup"],
         cycle_momentum=False,

@@ -36,6 +36,8 @@ class Size(NamedTuple):
         steps: of training a turn.
         stored: images in the set that is read.
         jobs: of a sweep.
+        seeds: of trainings to a quality.
+        seconds: of the processor that the longest of those may take; 0 for two steps alone.
     """
 
     rounds: int
@@ -44,10 +46,12 @@ class Size(NamedTuple):
     steps: int
     stored: int
     jobs: int
+    seeds: int
+    seconds: float
 
 
-QUICK = Size(rounds=3, images=16, batches=20, steps=12, stored=300, jobs=2)
-FULL = Size(rounds=7, images=64, batches=60, steps=32, stored=1500, jobs=6)
+QUICK = Size(rounds=3, images=16, batches=20, steps=12, stored=300, jobs=2, seeds=1, seconds=0)
+FULL = Size(rounds=7, images=64, batches=60, steps=32, stored=1500, jobs=6, seeds=5, seconds=150)
 
 
 class Seconds(NamedTuple):

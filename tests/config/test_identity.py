@@ -28,7 +28,7 @@ def test_what_cannot_change_the_result_is_left_out(override):
     "override",
     [
         "seed=1", "model.blocks=5", "loss=mse_aae", "optimizer.lr=1e-4", "trainer.max_steps=8", "dataset.target=truth",
-        "physics=corrected", "physics.macro.e1=0.2", "loader.patch=32", "loader.batch_size=8", "callbacks=ema",
+        "physics=corrected", "physics.macro.e1=0.2", "loader.patch=32", "loader.batch_size=9", "callbacks=ema",
         "dataset.observation.lr_background_rms=0.1", "scale=report", "trainer.precision=bf16-mixed",
         "loader.flips=true",
     ],

@@ -19,6 +19,12 @@ def count(module):
         ("rcan", 709_220), ("rdn", 646_913), ("srresnet", 1_522_369), ("edsr", 1_330_625), ("fsrcnn", 13_881),
         ("hybrid_fsrcnn", 418_897), ("hybrid_fsrcnn_2", 2_472_369), ("equivariant_fsrcnn_original", 407_522),
         ("bilinear", 0), ("bicubic", 0),
+        # on squares of pixels: four channels into the first convolution, and one more doubling, or wider, at the end
+        ("rdn_unshuffle", 646_913 + 3 * 9 * 32 + 32 * 128 * 9 + 128),
+        ("rcan_unshuffle", 709_220 + 3 * 9 * 64 + 12 * (64 * 9 + 1)),
+        ("edsr_unshuffle", 1_330_625 + 3 * 9 * 64 + 64 * 256 * 9 + 256),
+        ("srresnet_unshuffle", 1_522_369 + 3 * 81 * 64 + 64 * 256 * 9 + 256 + 64),
+        ("unet_sr", 503_713),
     ],
 )  # fmt: skip
 def test_parameter_counts_are_the_reports(name, parameters):
@@ -86,6 +92,51 @@ def test_rdn_shuffles_channels_into_the_right_places():
         model.upscale[0].bias.zero_()
         out = model(torch.ones(1, 1, 20, 20))[0, 0, 12:-12, 12:-12]
     assert torch.allclose(out, out[0, 0].expand_as(out), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["rdn", "rcan", "edsr", "srresnet", "fsrcnn", "rdn_unshuffle"])
+def test_a_skip_adds_the_interpolated_image(name):
+    lr = torch.rand(2, 1, 19, 14, generator=torch.Generator().manual_seed(4))
+    plain, skipping = shipped(name, *SMALL[name]), shipped(name, *SMALL[name], "model.skip=bilinear")
+    skipping.load_state_dict(plain.state_dict())
+    interpolated = torch.nn.functional.interpolate(lr, scale_factor=2, mode="bilinear", align_corners=False)
+    with torch.no_grad():
+        assert torch.allclose(skipping(lr), plain(lr) + interpolated, atol=1e-6)
+
+
+def test_folded_pixels_stay_where_they_are():
+    """A network on folded squares that moves with the image by a whole square, and by nothing less."""
+    model = shipped("rdn_unshuffle", *SMALL["rdn_unshuffle"]).double().eval()
+    lr = torch.zeros(1, 1, 64, 64, dtype=torch.float64)
+    lr[..., 30:34, 28:31] = torch.rand(4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        background, image = model(torch.zeros_like(lr)), model(lr)
+        moved = model(lr.roll((2, 4), (-2, -1)))
+        light = (image - background).abs()[0, 0]
+        assert torch.allclose(
+            (moved - background)[..., 40:90, 40:90], (image - background).roll((4, 8), (-2, -1))[..., 40:90, 40:90]
+        )
+    rows, columns = torch.arange(128.0), torch.arange(128.0)
+    centre = [float((light.sum(1 - axis) * grid).sum() / light.sum()) for axis, grid in enumerate((rows, columns))]
+    assert centre == pytest.approx([63.5, 58.5], abs=4)  # of the light, in HR pixels
+
+
+def test_the_unet_begins_as_interpolation():
+    lr = torch.rand(2, 1, 19, 14, generator=torch.Generator().manual_seed(6))
+    interpolated = torch.nn.functional.interpolate(lr, scale_factor=2, mode="bilinear", align_corners=False)
+    assert torch.allclose(shipped("unet_sr", *SMALL["unet_sr"])(lr), interpolated, atol=1e-6)
+
+
+def test_the_unet_sees_far():
+    """Its lowest level: a pixel's change reaches further than the convolutions of its first level do."""
+    model = shipped("unet_sr").double().eval()
+    torch.nn.init.normal_(model.out.weight, generator=torch.Generator().manual_seed(7))
+    lr = torch.zeros(1, 1, 64, 64, dtype=torch.float64)
+    other = lr.clone()
+    other[..., 32, 32] = 1
+    with torch.no_grad():
+        reached = ((model(other) - model(lr)).abs() > 0).any(0)[0].nonzero()
+    assert int((reached - 65).abs().max()) > 30  # HR pixels
 
 
 @pytest.mark.parametrize("size", [17, 32, 48, 64, 75, 128, 150, 151, 152])

@@ -1,0 +1,76 @@
+"""A residual U-Net for super-resolution, at any size and scale; the project's own."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["UNetSR"]
+
+
+class _Block(nn.Module):
+    """Two 3x3 convolutions and a skip."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(features, features, 3, padding=1), nn.SiLU(), nn.Conv2d(features, features, 3, padding=1)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(F.silu(x))
+
+
+class UNetSR(nn.Module):
+    """Corrects the interpolated image, which it sees at ever halved sizes and back.
+
+    The lowest level sees far around a pixel, which a faint arc in much noise asks for, at a sixteenth of the cost.
+
+    Args:
+        scale: HR pixels per LR pixel, any whole number.
+        widths: channels of each level; each but the first halves the size.
+        blocks: residual blocks of each level, on the way down and again on the way up.
+
+    Raises:
+        ValueError: a number is not positive, or there are not as many numbers of blocks as widths.
+    """
+
+    def __init__(self, scale: int, widths: list[int], blocks: list[int]) -> None:
+        super().__init__()
+        if not widths or len(blocks) != len(widths) or min(scale, *widths, *blocks) < 1:
+            raise ValueError(
+                f"scale={scale}, widths={widths} and blocks={blocks} must be positive, two lists of a length"
+            )
+        self.scale, self.multiple = scale, 2 ** (len(widths) - 1)
+
+        def level(width: int, count: int) -> nn.Sequential:
+            return nn.Sequential(*(_Block(width) for _ in range(count)))
+
+        levels = [*zip(widths, blocks, strict=True)]
+
+        self.head = nn.Conv2d(1, widths[0], 3, padding=1)
+        self.down = nn.ModuleList(level(*each) for each in levels[:-1])
+        self.shrink = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(widths))
+        self.middle = level(*levels[-1])
+        self.enlarge = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in reversed([*pairwise(widths)]))
+        self.up = nn.ModuleList(level(*each) for each in reversed(levels[:-1]))
+        self.out = nn.Conv2d(widths[0], 1, 3, padding=1)
+        nn.init.zeros_(self.out.weight)  # training begins with the interpolated image
+        nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """Map (B, 1, h, w) to (B, 1, scale * h, scale * w)."""
+        image = F.interpolate(lr, scale_factor=float(self.scale), mode="bilinear", align_corners=False)
+        height, width = image.shape[-2:]
+        x = self.head(F.pad(image, (0, -width % self.multiple, 0, -height % self.multiple), mode="replicate"))
+        seen = []
+        for level, shrink in zip(self.down, self.shrink, strict=True):
+            x = level(x)
+            seen.append(x)
+            x = shrink(x)
+        x = self.middle(x)
+        for enlarge, level in zip(self.enlarge, self.up, strict=True):
+            x = level(enlarge(x) + seen.pop())
+        return image + self.out(F.silu(x))[..., :height, :width]
