@@ -49,6 +49,7 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="fewer images, steps and rounds; the ratios scatter more")
     parser.add_argument("--seeds", type=int, metavar="N", help="of the trainings to a quality [5; 1 with --quick]")
+    parser.add_argument("--goal", type=float, metavar="DB", help="where these trainings end [42]")
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="also write every number to this file")
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.sections) - {*SECTIONS, *LONG})
@@ -59,7 +60,7 @@ def main() -> None:
 
     torch.set_num_threads(1)
     size = QUICK if arguments.quick else FULL
-    size = size._replace(seeds=arguments.seeds or size.seeds)
+    size = size._replace(seeds=arguments.seeds or size.seeds, goal=arguments.goal or size.goal)
     with tempfile.TemporaryDirectory(prefix="lenssr-benchmark-") as temporary:
         report = {**_surroundings(Path(temporary)), "size": size._asdict()}
         for name in arguments.sections or SECTIONS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -65,10 +65,11 @@ class AdversarialAutoencoder(Task):
         made = [Adam(part, lr=lr) for part, lr in zip(parts, self.lrs, strict=True)]
         if self.warmup is None:
             return made, []
-        return made, [
+        schedules = [
             OneCycleLR(each, max_lr=lr, total_steps=self.steps, pct_start=self.warmup, cycle_momentum=False)
             for each, lr in zip(made, self.lrs, strict=True)
         ]
+        return made, schedules
 
     def objective(self, batch: Batch) -> dict[str, Tensor]:
         """Return the three losses and their sum, for the timing of a step."""
@@ -96,10 +97,8 @@ class AdversarialAutoencoder(Task):
         self._minimise(raw[1], discriminator)
         generator = self._judge(self.model.judge(self.model.encode(image)), real=True)
         self._minimise(counted[2], generator)
-        schedules = self.lr_schedulers() or []
-        assert isinstance(schedules, list)
-        for schedule in schedules:
-            schedule.step()  # type: ignore[call-arg]  # none of them waits for a plateau
+        for schedule in cast(list[OneCycleLR], self.lr_schedulers() or []):
+            schedule.step()
         self.log_terms(
             {
                 "loss": reconstruction,

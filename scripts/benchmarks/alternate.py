@@ -38,6 +38,7 @@ class Size(NamedTuple):
         jobs: of a sweep.
         seeds: of trainings to a quality.
         seconds: of the processor that the longest of those may take; 0 for two steps alone.
+        goal: dB; a training that reaches it is the last.
     """
 
     rounds: int
@@ -48,10 +49,11 @@ class Size(NamedTuple):
     jobs: int
     seeds: int
     seconds: float
+    goal: float
 
 
-QUICK = Size(rounds=3, images=16, batches=20, steps=12, stored=300, jobs=2, seeds=1, seconds=0)
-FULL = Size(rounds=7, images=64, batches=60, steps=32, stored=1500, jobs=6, seeds=5, seconds=150)
+QUICK = Size(rounds=3, images=16, batches=20, steps=12, stored=300, jobs=2, seeds=1, seconds=0, goal=42.0)
+FULL = Size(rounds=7, images=64, batches=60, steps=32, stored=1500, jobs=6, seeds=5, seconds=150, goal=42.0)
 
 
 class Seconds(NamedTuple):
