@@ -185,7 +185,8 @@ def test_ctrl_c_ends_a_sweep(cli, tiny, tmp_path, monkeypatch):
 def test_two_devices_share_a_batch(tmp_path):
     """Two CPU processes see the samples that one sees, and end with nearly its weights."""
     command = [sys.executable, "train.py", "model=rdn", "loss=mse_aae", *TINY, *TINY_RDN, *TINY_STAGE]
-    command.append("optimizer.schedule=constant")
+    # Muon makes a gradient orthogonal, and of its smallest parts that differ in the last digit different ones
+    command += ["optimizer=adam", "optimizer.schedule=constant"]
     folders = []
     for name, more in (("one", []), ("two", ["trainer.devices=2", "trainer.strategy=ddp"])):
         done = subprocess.run(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lenssr.errors import ConfigError, DataError
+from lenssr.inference.destinations import destinations
 from lenssr.system.commands import command
 from lenssr.system.files import disk_errors, write_json
 from lenssr.system.imports import heavy_imports
@@ -35,6 +36,7 @@ def main() -> None:
         action="store_true",
         help="also SYMSPREAD: the spread over the eight turns and mirrors of the input",
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace files that this program did not write, too")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     arguments = parser.parse_args()
     command(lambda: _run(arguments))
@@ -48,18 +50,10 @@ def _run(arguments: argparse.Namespace) -> None:
     picture = arguments.picture
     if picture and picture.suffix.lower() != ".png":
         raise ConfigError(f"--picture {picture} is no .png; the picture is a PNG.")
-    if arguments.to.suffix and arguments.to.suffix.lower() != ".fits" and not arguments.to.is_dir():
-        raise ConfigError(f"-o {arguments.to} is neither a .fits file nor a folder.")
     images, unreadable = _readable(arguments.images)
+    paths = destinations([image.name for image in images], arguments.to, arguments.images, arguments.overwrite)
     products = upscale(arguments.run, images, arguments.device, arguments.draws)
-    single = arguments.to.suffix.lower() == ".fits"
-    if single and len(products) > 1:
-        raise ConfigError(f"{len(products)} images do not fit into {arguments.to}; give a folder with -o.")
-    names = [product.image.name for product in products]
-    if len(set(names)) < len(names):
-        raise ConfigError("Two images have one name; upscale them into folders of their own.")
-    for product in products:
-        path = arguments.to if single else arguments.to / f"{product.image.name}_sr.fits"
+    for product, path in zip(products, paths, strict=True):
         with disk_errors(path):
             write_fits(product, path, arguments.symmetry)
             write_json(path.with_suffix(".json"), summary(product))
@@ -86,11 +80,17 @@ def _readable(paths: list[str]) -> tuple[list[Image], int]:
 
     images: list[Image] = []
     failures: list[str] = []
+    names = [Path(path).name for path in paths]
     for path in paths:
         try:
-            images += read(path)
+            found = read(path)
         except DataError as error:
             failures.append(str(error))
+            continue
+        for image in found:
+            if names.count(Path(path).name) > 1:  # two files of one name get their folder's
+                image.name = f"{Path(path).resolve().parent.name}_{image.name}"
+        images += found
     if not images:
         raise DataError("\n".join(failures))
     for failure in failures:

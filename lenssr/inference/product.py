@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lenssr.data.files.units import rescale_pixels
 from lenssr.data.files.wcs import coordinates, rescaled
 from lenssr.inference.result import Product
 from lenssr.system.files import whole_file
@@ -40,6 +41,7 @@ def write_fits(product: Product, path: Path, symmetry: bool = False) -> None:
 
     network, own = product.network, product.image.header
     header = rescaled(own if own is not None else fits.Header(), product.scale)
+    rescale_pixels(header, product.scale)
     for name, value in product.facts.items():
         if name in _KEYWORDS and np.isfinite(value):
             header[_KEYWORDS[name][0]] = (value, _KEYWORDS[name][1])
@@ -50,7 +52,7 @@ def write_fits(product: Product, path: Path, symmetry: bool = False) -> None:
         *(f"note: {warning}" for warning in product.warnings),
     ):
         header.add_history(line)
-    plain = {key: header[key] for key in ("BUNIT",) if key in header}
+    plain = {key: header[key] for key in ("BUNIT", "CHANNEL", "CHANVAL") if key in header}
     place = coordinates(header)
     hdus = [fits.PrimaryHDU(), fits.ImageHDU(_plane(product.sr), header, name="SCI")]
     hdus += [
@@ -76,4 +78,7 @@ def _planes(product: Product, symmetry: bool) -> Iterator[tuple[str, np.ndarray]
 
 
 def _plane(values: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(values, dtype=np.float32)
+    """Return pixels as they are written: float32, or float64 where a high sky would take its noise from float32."""
+    level = float(np.nanmax(np.abs(values), initial=0.0))
+    spread = float(np.nanstd(values))
+    return np.ascontiguousarray(values, dtype=np.float64 if level > 1e4 * spread > 0 else np.float32)

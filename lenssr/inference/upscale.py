@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lenssr.data.camera.noise import sky
-from lenssr.data.files.images import Image, filled, read
+from lenssr.data.files.images import Image, filled, from_array, read
+from lenssr.data.files.wcs import left_behind
 from lenssr.inference.network import Network, Seen
 from lenssr.inference.result import Product
 from lenssr.inference.scores import scores
@@ -66,22 +67,23 @@ def upscale(
 def _opened(entry: str | Path | np.ndarray | Image) -> list[Image]:
     if isinstance(entry, Image):
         return [entry]
-    return [Image("array", np.asarray(entry, np.float32))] if isinstance(entry, np.ndarray) else read(entry)
+    return from_array(entry) if isinstance(entry, np.ndarray) else read(entry)
 
 
 def _upscaled(network: Network, image: Image) -> Product:
     scale, seen = network.scale, network.seen()
     masked = ~np.isfinite(image.data)
-    data = filled(image.data).astype(np.float32)
     level, noise = sky(image.data, image.rms)
-    gain, why = _gain(data, level, noise, seen)
-    x = torch.from_numpy((data - level) * gain)[None, None]
+    # float32 holds a noise of one on a sky of 1e8 only once that is taken off
+    data = (filled(image.data) - level).astype(np.float32)
+    gain, why = _gain(data, noise, seen)
+    x = torch.from_numpy(data * gain)[None, None]
     found, spread, scatter = tiled(network, x.clamp(min=0) if seen.clipped else x, scale)
     if seen.clipped:
         found = unclipped(found, seen.target_noise)
-    surface, err, turned = found / gain + level, spread / gain, scatter / gain
+    surface, err, turned = found / gain, spread / gain, scatter / gain  # above the sky, as the data
     here = torch.from_numpy(~masked)
-    given = surface[0, 0].clone().numpy()
+    given = surface[0, 0].numpy().astype(np.float64) + level
     surface += _missed(surface, scale, torch.from_numpy(data), here)
     rms = torch.from_numpy(filled(image.noise(level, noise)).astype(np.float32))
     degraded, blur = _degraded(surface, scale, seen, torch.from_numpy(data), rms, here)
@@ -90,14 +92,23 @@ def _upscaled(network: Network, image: Image) -> Product:
     area = 1.0 if image.per_area else float(scale**2)
     hidden = np.kron(masked, np.ones((scale, scale), bool))
     planes = (surface, err, bilinear, turned)
-    sr, spreads, plain, symmetry = (np.where(hidden, np.nan, plane[0, 0].numpy() / area) for plane in planes)
+    sky_too = (level, 0.0, level, 0.0)
+    sr, spreads, plain, symmetry = (
+        np.where(hidden, np.nan, (plane[0, 0].numpy().astype(np.float64) + added) / area)
+        for plane, added in zip(planes, sky_too, strict=True)
+    )
     residual[masked] = np.nan
     told = spreads if network.uncertain else None
     product = Product(image, scale, sr, told, plain, residual, network.spread, network)
     product.symmetry = None if network.posterior else symmetry
     product.facts = {"sky": level, "noise": noise, "gain": gain, **({"blur": blur} if blur else {})}
     product.facts |= scores(product, given, area, noise)
-    product.warnings = [*image.notes, *_unlike(image, noise * gain, (data.max() - level) * gain, seen, why)]
+    behind = left_behind(image.header) if image.header is not None else []
+    if behind:
+        image.notes.append(
+            f"its header's {', '.join(behind[:6])} refer to other pixels or extensions and were left out"
+        )
+    product.warnings = [*image.notes, *_unlike(image, noise * gain, data.max() * gain, seen, why)]
     product.warnings += _misfit(product.facts["chi2"])
     if not network.uncertain:
         product.warnings.append(_WITHOUT)
@@ -128,11 +139,11 @@ def _misfit(chi2: float) -> list[str]:
     return []
 
 
-def _gain(data: np.ndarray, level: float, noise: float, seen: Seen) -> tuple[float, str]:
-    """Return what brings an image to the network's units, and what it matches."""
+def _gain(data: np.ndarray, noise: float, seen: Seen) -> tuple[float, str]:
+    """Return what brings an image, less its sky, to the network's units, and what it matches."""
     if seen.noise[0] == seen.noise[1]:
         return seen.noise[0] / noise, "noise"
-    return seen.peak / max(float(np.quantile(data, 0.9995)) - level, noise), "peak"
+    return seen.peak / max(float(np.quantile(data, 0.9995)), noise), "peak"
 
 
 def _missed(surface: Tensor, scale: int, data: Tensor, here: Tensor) -> Tensor:

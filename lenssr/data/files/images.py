@@ -2,79 +2,41 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lenssr.data.files.borders import unmeasured
+from lenssr.data.files.fits import read_fits
+from lenssr.data.files.image import Image, filled
+from lenssr.data.files.units import unit_note
 from lenssr.data.files.wcs import check
 from lenssr.errors import DataError
 
-__all__ = ["Image", "filled", "read"]
+__all__ = ["Image", "checked", "filled", "from_array", "read"]
 
 _LEAST = 8  # px along a side
 _LARGEST = 1e30  # flux; float32 ends at 3e38, and it is multiplied
-_NOISE_NAMES = ("ERR", "RMS", "SIGMA", "NOISE", "STD")
-
-
-@dataclass
-class Image:
-    """One image.
-
-    Attributes:
-        name: of the file, and of the HDU or plane where it holds several.
-        data: float32 (H, W), flux per pixel in ``bunit``; NaN where nothing was measured.
-        rms: standard deviation of each pixel, (H, W); None where the file does not say.
-        header: of FITS, or what stands for it.
-        pixel_scale: arcsec; None where the file does not say.
-        electrons: that one of ``bunit`` stands for, so that photon noise is known; None where the file does not say.
-    """
-
-    name: str
-    data: np.ndarray
-    rms: np.ndarray | None = None
-    header: Any = None
-    pixel_scale: float | None = None
-    electrons: float | None = None
-    notes: list[str] = field(default_factory=list)
-
-    def noise(self, level: float, faint: float) -> np.ndarray:
-        """Return the standard deviation of each pixel, float32 (H, W), NaN where nothing was measured.
-
-        As the file tells it, else the sky's and that of the photons above it, where the electrons are known.
-
-        Args:
-            level: of the sky.
-            faint: noise of the sky.
-        """
-        if self.rms is not None:
-            return self.rms
-        data = self.data.astype(np.float64)  # whose squares float32 may not hold
-        photons = np.maximum(data - level, 0) / self.electrons if self.electrons else 0 * data
-        return np.sqrt(faint**2 + photons).astype(np.float32)
-
-    @property
-    def per_area(self) -> bool:
-        """Whether values are surface brightness, which smaller pixels do not change."""
-        unit = str(self.header.get("BUNIT", "") if self.header is not None else "").lower().replace(" ", "")
-        return any(word in unit for word in ("/sr", "sr-1", "sr**-1", "arcsec-2", "arcsec^-2", "/arcsec2", "/arcsec^2"))
+_KNOWN = 0.1  # of the pixels, and as many as a square of _LEAST has: fewer tell no sky
+_FITS = tuple(f"{kind}{packed}" for kind in (".fits", ".fit", ".fts") for packed in ("", ".gz", ".bz2", ".fz"))
 
 
 def read(path: str | Path) -> list[Image]:
-    """Return every image of a file; nothing in it can run code.
+    """Return every image of a file that can be used; nothing in it can run code.
+
+    A plane that cannot is left out, and that is said among the notes of the first that can.
 
     Raises:
-        DataError: it cannot be read, or holds no image.
+        DataError: it cannot be read, or holds no image that can be used.
     """
     path = Path(path)
     readers: dict[str, Callable[[Path], list[Image]]] = {".npy": _npy, ".h5": _h5, ".hdf5": _h5}
-    fits = path.name.lower().endswith((".fits", ".fit", ".fts", ".fits.gz", ".fits.fz", ".fz"))
-    reader = _fits if fits else readers.get(path.suffix.lower())
+    fits = path.name.lower().endswith((*_FITS, ".fz"))
+    reader = read_fits if fits else readers.get(path.suffix.lower())
     if reader is None:
-        raise DataError(f"{path} is none of .fits, .fits.gz, .fits.fz, .npy, .h5.")
+        raise DataError(f"{path} is none of .fits, .fits.gz, .fits.fz, .fits.bz2, .npy, .h5.")
     if not path.is_file():
         raise DataError(f"There is no file {path}.")
     try:
@@ -89,46 +51,81 @@ def read(path: str | Path) -> list[Image]:
         raise DataError(f"{path} cannot be read: {reason}") from error
     if not images:
         raise DataError(f"{path} holds no image of two dimensions.")
-    return [_checked(image, path) for image in images]
+    return _usable(images, str(path))
 
 
-def _checked(image: Image, path: Path) -> Image:
-    data = image.data
+def from_array(array: Any) -> list[Image]:
+    """Return the images of an array (H, W) or (..., H, W), by the rules of files; masked pixels are unmeasured.
+
+    Raises:
+        DataError: it holds no numbers, or none that can be used.
+    """
+    values = np.ma.filled(array.astype(float), np.nan) if isinstance(array, np.ma.MaskedArray) else np.asarray(array)
+    if values.dtype.kind not in "fiub":
+        raise DataError(f"The array holds {values.dtype}, not real numbers.")
+    if values.ndim < 2:
+        raise DataError(f"The array has {values.ndim} dimensions; an image has two, a stack more.")
+    planes = values.reshape(-1, *values.shape[-2:])
+    names = ["array"] if len(planes) == 1 else [f"array_{i}" for i in range(len(planes))]
+    return _usable([Image(name, plane) for name, plane in zip(names, planes, strict=True)], "The array")
+
+
+def _usable(images: Sequence[Image], where: str) -> list[Image]:
+    """Return the images that can be used, what was left out among the notes of the first.
+
+    Raises:
+        DataError: there is none.
+    """
+    good: list[Image] = []
+    problems: list[str] = []
+    notes: list[str] = []
+    for image in images:
+        try:
+            good.append(checked(image, where))
+        except DataError as error:
+            problems.append(str(error))
+            notes += image.notes
+    if not good:
+        raise DataError("\n".join(problems))
+    good[0].notes += notes + [f"left out: {problem}" for problem in problems]
+    return good
+
+
+def checked(image: Image, where: str) -> Image:
+    """Return an image whose unmeasured pixels are NaN and whose noise is positive.
+
+    Raises:
+        DataError: it is too small, constant, hardly measured, beyond what can be computed with, or placed by words.
+    """
+    told = f"{where} ({image.name})"
+    data = np.asarray(image.data)
     if image.header is not None:
-        check(image.header, f"{path} ({image.name})")
+        check(image.header, told)
+        image.notes += unit_note(image.header.get("BUNIT"))
     if min(data.shape) < _LEAST:
-        raise DataError(
-            f"{path} ({image.name}) is {data.shape[0]} x {data.shape[1]} px; the least is {_LEAST} x {_LEAST}."
-        )
-    image.data = np.where(np.isfinite(data), data, np.nan).astype(np.float32)
-    known = image.data[np.isfinite(image.data)]
-    if known.size < 0.5 * data.size:
-        raise DataError(f"{path} ({image.name}): {known.size} of {data.size} pixels are finite; at least half must be.")
-    if known.max() == known.min():
-        raise DataError(f"{path} ({image.name}) is constant: there is nothing to upscale.")
+        raise DataError(f"{told} is {data.shape[0]} x {data.shape[1]} px; the least is {_LEAST} x {_LEAST}.")
+    data = np.where(np.isfinite(data), data, np.nan).astype(np.float64)
+    known = data[np.isfinite(data)]
+    if known.size and known.max() == known.min():
+        raise DataError(f"{told} is constant: there is nothing to upscale.")
+    border = unmeasured(data)
+    if border.any():
+        image.notes.append(f"{100 * border.mean():.0f} % of it are a constant border or gap and count as unmeasured")
+        data[border] = np.nan
+        known = data[np.isfinite(data)]
+    if known.size < max(_KNOWN * data.size, _LEAST**2):
+        raise DataError(f"{told}: {known.size} of {data.size} pixels are finite; a tenth must be.")
     if np.abs(known).max() > _LARGEST:
-        raise DataError(
-            f"{path} ({image.name}) holds {np.abs(known).max():.1e}, beyond {_LARGEST:.0e}; mask or rescale it."
-        )
+        raise DataError(f"{told} holds {np.abs(known).max():.1e}, beyond {_LARGEST:.0e}; mask or rescale it.")
+    image.data = data
     if image.rms is not None:
-        image.rms = np.asarray(image.rms, np.float32)
-        if image.rms.shape != data.shape or not (image.rms[np.isfinite(image.data)] > 0).all():
+        rms = np.asarray(image.rms, np.float64)
+        if rms.shape != data.shape or not (rms[np.isfinite(data)] > 0).all():
             image.rms, note = None, "its noise map is of another shape, or not positive, and was not used"
             image.notes.append(note)
         else:
-            image.rms = np.where(np.isfinite(image.data), image.rms, np.nan)
+            image.rms = np.where(np.isfinite(data), rms, np.nan).astype(np.float32)
     return image
-
-
-def filled(data: np.ndarray) -> np.ndarray:
-    """Return an image in float64 with its NaN replaced by the nearest known pixel."""
-    holes = ~np.isfinite(data)
-    if not holes.any():
-        return data.astype(np.float64)
-    from scipy.ndimage import distance_transform_edt
-
-    nearest = distance_transform_edt(holes, return_distances=False, return_indices=True)
-    return data[tuple(nearest)].astype(np.float64)
 
 
 def _npy(path: Path) -> list[Image]:
@@ -149,7 +146,7 @@ def _h5(path: Path) -> list[Image]:
         if "image_data" not in file:
             raise DataError(f"{path} has no image_data; it has {', '.join(list(file)[:8]) or 'nothing'}.")
         known = {name: np.asarray(file[name]) for name in file if isinstance(file[name], h5py.Dataset)}
-    data = known["image_data"].astype(np.float32)
+    data = known["image_data"].astype(np.float64)
     if data.ndim != 2:
         raise DataError(f"{path}: image_data has {data.ndim} dimensions, not two.")
     image = Image(path.stem, data, header=Header({"BUNIT": "flux/s"}))
@@ -175,80 +172,3 @@ def _tangent_plane(header: Any, matrix: np.ndarray, known: dict[str, np.ndarray]
         header[f"CRVAL{axis}"] = float(known[name]) if name in known else 0.0
         for other in (1, 2):
             header[f"CD{axis}_{other}"] = float(matrix[axis - 1, other - 1])
-
-
-def _fits(path: Path) -> list[Image]:
-    import warnings
-
-    from astropy.io import fits
-    from astropy.io.fits.verify import VerifyWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", VerifyWarning)
-        with fits.open(path, memmap=False) as hdus:
-            primary = hdus[0].header
-            planes, noise = [], {}
-            for number, hdu in enumerate(hdus):
-                if not hdu.is_image or hdu.data is None or hdu.data.ndim < 2:
-                    continue
-                name = str(hdu.name or "").upper()
-                pixels = hdu.data.astype(np.float32).reshape(-1, *hdu.data.shape[-2:])
-                if name in _NOISE_NAMES:
-                    noise[pixels.shape] = pixels
-                elif "MASK" not in name and name not in ("DQ", "WHT", "PSF"):
-                    planes.append((f"{name or number}" if len(hdus) > 1 else "", pixels, _whole(primary, hdu.header)))
-    images = []
-    for name, pixels, header in planes:
-        for i, plane in enumerate(pixels):
-            words = [
-                re.sub(r"\.(fits?|fts)?(\.(gz|fz))?$", "", path.name, flags=re.I),
-                name,
-                str(i) if len(pixels) > 1 else "",
-            ]
-            rms = noise[pixels.shape][i] if pixels.shape in noise else None
-            label = "_".join(word for word in words if word)
-            images.append(Image(label, plane, rms, header.copy(), _pixel_scale(header), _electrons(header)))
-    return images
-
-
-def _whole(primary: Any, own: Any) -> Any:
-    """Return an HDU's header with what it inherits from the primary one, less cards that cannot be read."""
-    from astropy.io.fits import Header
-    from astropy.io.fits.verify import VerifyError
-
-    header = Header()
-    for source in (own, primary):
-        for card in source.copy(strip=True).cards:
-            try:
-                keyword, value, comment = card.keyword, card.value, card.comment
-                if keyword and keyword not in header and keyword not in ("COMMENT", "HISTORY"):
-                    header[keyword] = (value, comment)
-            except (ValueError, VerifyError):
-                continue
-    return header
-
-
-def _electrons(header: Any) -> float | None:
-    """Return how many electrons one of BUNIT is: 1, or EXPTIME of a rate; None where the header does not say."""
-    unit = str(header.get("BUNIT", "")).lower().replace(" ", "")
-    if unit in ("electrons", "electron", "e-"):
-        return 1.0
-    seconds = header.get("EXPTIME")
-    rate = unit in ("electrons/s", "electron/s", "e-/s", "electrons/sec", "electrons*s**-1", "electrons.s-1")
-    return float(seconds) if rate and isinstance(seconds, int | float) and seconds > 0 else None
-
-
-def _pixel_scale(header: Any) -> float | None:
-    """Return the square root of a pixel's area in arcsec; None without a celestial WCS."""
-    import warnings
-
-    from astropy.wcs import WCS
-    from astropy.wcs.utils import proj_plane_pixel_area
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            wcs = WCS(header).celestial
-        except Exception:  # wcslib refuses in many ways; the image stands without
-            return None
-        return float(np.sqrt(proj_plane_pixel_area(wcs)) * 3600) if wcs.has_celestial else None

@@ -1,4 +1,9 @@
-"""The keywords that place an image on the sky, on a finer grid."""
+"""The keywords that place an image on the sky, on a finer grid: of every description that a header holds.
+
+Whatever maps the input's pixels maps the output's: each alternate (A to Z) of the WCS papers (Greisen & Calabretta
+2002, Calabretta & Greisen 2002), the SIP distortion, IRAF's physical coordinates, the plate solutions of the Digitized
+Sky Survey. What is held in other extensions, and ranges of pixels, are removed, and that is said.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +14,25 @@ import numpy as np
 
 from lenssr.errors import DataError
 
-__all__ = ["check", "coordinates", "rescaled"]
+__all__ = ["check", "coordinates", "flat", "is_coordinate", "left_behind", "rescaled"]
 
-_SIP = re.compile(r"^(A|B|AP|BP)_(\d)_(\d)$")
-_NUMBERS = re.compile(
-    r"^(CRPIX|CRVAL|CDELT|CROTA)[12]$|^(CD|PC)[12]_[12]$|^(A|B|AP|BP)_(ORDER|\d_\d)$|^LONPOLE$|^LATPOLE$"
+_AXES = re.compile(r"^(CRPIX|CDELT|CRVAL|CTYPE|CUNIT|CROTA|CNAME|CRDER|CSYER|CZPHS|CPERI)(\d+)([A-Z]?)$")
+_MATRIX = re.compile(r"^(PC|CD)(\d+)_(\d+)([A-Z]?)$|^(PC|CD)(\d{3})(\d{3})$")
+_PARAMETERS = re.compile(r"^(PV|PS)(\d+)_(\d+)([A-Z]?)$|^PROJP\d+$|^WAT\d_\d{3}$")
+_SIP = re.compile(r"^(A|B|AP|BP)_(\d+)_(\d+)$")
+_PLATE = re.compile(
+    r"^(AMD[XY]\d+|PPO\d|CNPIX[12]|[XY]PIXELSZ|PLTRA[HMS]|PLTDEC(SN|[DMS])|PLTSCALE|OBJCT(RA|DEC|[XY])|PLATE\w*)$"
 )
-_WORDS = re.compile(r"^(CTYPE|CUNIT)[12]$|^RADESYS$|^EQUINOX$")
+_PHYSICAL = re.compile(r"^(LTV)([12])$|^(LTM)([12])_([12])$")
+_WORDS = re.compile(
+    r"^(WCSAXES|WCSNAME|RADESYS|EQUINOX|LONPOLE|LATPOLE|SPECSYS|SSYSOBS|VELREF|RESTFR[QE]\w*|RESTWAV)[A-Z]?$"
+    r"|^(RADECSYS|EPOCH|MJD-OBS|MJDREF|DATE-OBS|(A|B|AP|BP)_ORDER|[AB]_DMAX)$"
+)
+# distortions tabulated elsewhere, and ranges of pixels: they cannot follow
+_ELSEWHERE = re.compile(
+    r"^(CPDIS\d|CQDIS\d|DP\d.*|DQ\d.*|CPERR\d|CQERR\d|DVERR\d?|D2IM.*|AXISCORR|WCSDVARR|NPOLEXT|D2IMFILE|NPOLFILE)$"
+)
+_RANGES = re.compile(r"^(DATA|TRIM|BIAS|CCD|DET|AMP|ORIG|PRE|POST|STAT)\w?SEC\w*$|^(DATAXY|CENTERA?[12]|SIZAXIS[12])$")
 
 
 def check(header: Any, where: str) -> None:
@@ -25,7 +42,9 @@ def check(header: Any, where: str) -> None:
         DataError: a keyword of the coordinates has another value.
     """
     for key in header:
-        if _NUMBERS.match(key) and not _finite(header[key]):
+        axes = _AXES.match(key)
+        numeric = (axes and axes[1] not in ("CTYPE", "CUNIT", "CNAME")) or _MATRIX.match(key) or _SIP.match(key)
+        if (numeric or key.startswith(("LONPOLE", "LATPOLE"))) and not _finite(header[key]):
             raise DataError(f"{where}: {key}={header[key]!r} in the header is not a number; mend or remove it.")
 
 
@@ -33,30 +52,98 @@ def _finite(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
 
 
-def rescaled(header: Any, scale: int) -> Any:
-    """Return a FITS header for pixels ``scale`` times smaller along a side: every sky position stays where it was.
-
-    A pixel's centre p lies at (p - 0.5) scale + 0.5 of the new grid (FITS counts from 1, pixel edges are at 0.5); the
-    SIP coefficient A_pq of a distortion in pixels becomes A_pq scale^(1 - p - q).
-    """
-    new = header.copy(strip=True)
-    for axis in (1, 2):
-        if f"CRPIX{axis}" in new:
-            new[f"CRPIX{axis}"] = (float(new[f"CRPIX{axis}"]) - 0.5) * scale + 0.5
-    matrix = [f"CD{i}_{j}" for i in (1, 2) for j in (1, 2) if f"CD{i}_{j}" in new]
-    if matrix:
-        for key in matrix:
-            new[key] = float(new[key]) / scale
-    elif any(key in new for key in ("CRPIX1", "CTYPE1", "CDELT1")):
-        for axis in (1, 2):
-            new[f"CDELT{axis}"] = float(new.get(f"CDELT{axis}", 1.0)) / scale
-    for key in list(new):
-        found = _SIP.match(key)
-        if found:
-            new[key] = float(new[key]) * scale ** (1 - int(found[2]) - int(found[3]))
-    return new
+def is_coordinate(key: str) -> bool:
+    """Whether a keyword places pixels."""
+    return any(p.match(key) for p in (_AXES, _MATRIX, _PARAMETERS, _SIP, _PLATE, _PHYSICAL, _WORDS, _ELSEWHERE))
 
 
 def coordinates(header: Any) -> dict[str, Any]:
-    """Return the keywords of the first two axes' coordinates."""
-    return {key: header[key] for key in header if _NUMBERS.match(key) or _WORDS.match(key)}
+    """Return the keywords that place an image's pixels, but for those that point into other extensions."""
+    return {key: header[key] for key in header if is_coordinate(key) and not _ELSEWHERE.match(key)}
+
+
+def flat(header: Any) -> Any:
+    """Return a header whose coordinates are those of the first two axes alone, as a plane of a cube has them."""
+    new = header.copy(strip=True)
+    for key in list(new):
+        axes, matrix, parameter = _AXES.match(key), _MATRIX.match(key), _PARAMETERS.match(key)
+        numbers = [axes[2]] if axes else []
+        if matrix:
+            numbers = [matrix[2], matrix[3]] if matrix[1] else [matrix[6], matrix[7]]
+        elif parameter and parameter[2]:
+            numbers = [parameter[2]]
+        if any(int(number) > 2 for number in numbers):
+            del new[key]
+        elif key.startswith("WCSAXES"):
+            new[key] = 2
+    return new
+
+
+def left_behind(header: Any) -> list[str]:
+    """Return the keywords that cannot follow to other pixels: they refer to other extensions or to ranges of pixels."""
+    return sorted({key for key in header if _ELSEWHERE.match(key) or _RANGES.match(key)})
+
+
+def rescaled(header: Any, scale: int) -> Any:
+    """Return a FITS header for pixels ``scale`` times smaller along a side, without what cannot follow.
+
+    A pixel's centre p lies at (p - 0.5) scale + 0.5 of the new grid (FITS counts from 1, pixel edges are at 0.5), so
+    reference pixels move with it and what multiplies pixels is divided by the scale; the SIP coefficient A_pq of a
+    distortion in pixels becomes A_pq scale^(1 - p - q).
+    """
+    new = header.copy(strip=True)
+    for key in left_behind(new):
+        del new[key]
+    for alternate in ["", *map(chr, range(ord("A"), ord("Z") + 1))]:
+        _linear(new, alternate, scale)
+    for key in list(new):
+        sip = _SIP.match(key)
+        if sip:
+            new[key] = float(new[key]) * scale ** (1 - int(sip[2]) - int(sip[3]))
+        elif key in ("A_DMAX", "B_DMAX") and _finite(new[key]):
+            new[key] = float(new[key]) * scale
+    _plate(new, scale)
+    _physical(new, scale)
+    return new
+
+
+def _linear(header: Any, alternate: str, scale: int) -> None:
+    """Rescale the linear part of one description, in place."""
+    own = [key for key in header if (m := _AXES.match(key)) and m[3] == alternate]
+    matrices = {key: m for key in header if (m := _MATRIX.match(key)) and (m[4] or "") == alternate}
+    if not own and not matrices:
+        return
+    for axis in (1, 2):
+        key = f"CRPIX{axis}{alternate}"
+        header[key] = (float(header.get(key, 0.0)) - 0.5) * scale + 0.5
+    kinds = {m[1] or m[5] for m in matrices.values()}
+    for key, m in matrices.items():
+        # a CD matrix multiplies pixels alone; PC does so together with CDELT, which is rescaled instead
+        if (m[1] or m[5]) == "CD" and int(m[3] or m[7]) <= 2:
+            header[key] = float(header[key]) / scale
+    for axis in (1, 2):
+        key = f"CDELT{axis}{alternate}"
+        if key in header or kinds != {"CD"}:
+            header[key] = float(header.get(key, 1.0)) / scale
+
+
+def _plate(header: Any, scale: int) -> None:
+    """Rescale a plate solution: its pixels count from the plate's corner, CNPIX before the image's own."""
+    for axis, name in ((1, "X"), (2, "Y")):
+        if f"{name}PIXELSZ" in header:
+            header[f"{name}PIXELSZ"] = float(header[f"{name}PIXELSZ"]) / scale
+            header[f"CNPIX{axis}"] = float(header.get(f"CNPIX{axis}", 0.0)) * scale
+
+
+def _physical(header: Any, scale: int) -> None:
+    """Rescale IRAF's physical coordinates: image = LTM physical + LTV."""
+    known = [m for key in header if (m := _PHYSICAL.match(key))]
+    if not known:
+        return
+    for axis in (1, 2):
+        key = f"LTV{axis}"
+        header[key] = (float(header.get(key, 0.0)) - 0.5) * scale + 0.5
+        for other in (1, 2):
+            key = f"LTM{axis}_{other}"
+            if key in header or axis == other:
+                header[key] = float(header.get(key, float(axis == other))) * scale

@@ -1,0 +1,65 @@
+"""One image as it was read: its pixels, their noise, and what the file says of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from lenssr.data.files.units import intensive
+
+__all__ = ["Image", "filled"]
+
+
+@dataclass
+class Image:
+    """One image.
+
+    Attributes:
+        name: of the file, and of the HDU or plane where it holds several.
+        data: (H, W), flux per pixel in ``bunit``, float64 as read; NaN where nothing was measured.
+        rms: standard deviation of each pixel, (H, W); None where the file does not say.
+        header: of FITS, or what stands for it.
+        pixel_scale: arcsec; None where the file does not say.
+        electrons: that one of ``bunit`` stands for, so that photon noise is known; None where the file does not say.
+    """
+
+    name: str
+    data: np.ndarray
+    rms: np.ndarray | None = None
+    header: Any = None
+    pixel_scale: float | None = None
+    electrons: float | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def noise(self, level: float, faint: float) -> np.ndarray:
+        """Return the standard deviation of each pixel, float32 (H, W), NaN where nothing was measured.
+
+        As the file tells it, else the sky's and that of the photons above it, where the electrons are known.
+
+        Args:
+            level: of the sky.
+            faint: noise of the sky.
+        """
+        if self.rms is not None:
+            return self.rms
+        data = self.data.astype(np.float64)  # whose squares float32 may not hold
+        photons = np.maximum(data - level, 0) / self.electrons if self.electrons else 0 * data
+        return np.sqrt(faint**2 + photons).astype(np.float32)
+
+    @property
+    def per_area(self) -> bool:
+        """Whether values are of a place, as surface brightness, which smaller pixels do not change."""
+        return self.header is not None and intensive(self.header.get("BUNIT"))
+
+
+def filled(data: np.ndarray) -> np.ndarray:
+    """Return an image in float64 with its NaN replaced by the nearest known pixel."""
+    holes = ~np.isfinite(data)
+    if not holes.any():
+        return data.astype(np.float64)
+    from scipy.ndimage import distance_transform_edt
+
+    nearest = distance_transform_edt(holes, return_distances=False, return_indices=True)
+    return data[tuple(nearest)].astype(np.float64)
