@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from lenssr.data.files.fits import is_product
 from lenssr.data.files.names import distinct, file_name
 from lenssr.errors import ConfigError
 
@@ -42,7 +43,7 @@ def destinations(names: Sequence[str], to: Path, inputs: Sequence[str], overwrit
 
 
 def _is_product(path: Path) -> bool:
-    """Whether a file is one of ours: its second header says by how much it was upscaled."""
+    """Whether a file is one of ours."""
     import warnings
 
     from astropy.io import fits
@@ -51,6 +52,6 @@ def _is_product(path: Path) -> bool:
         warnings.simplefilter("ignore")
         try:
             with fits.open(path) as hdus:
-                return any("SRSCALE" in hdu.header for hdu in hdus)
+                return is_product(hdus)
         except Exception:  # what cannot be read is another's
             return False

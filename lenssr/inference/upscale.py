@@ -76,6 +76,7 @@ def _upscaled(network: Network, image: Image) -> Product:
     level, noise = sky(image.data, image.rms)
     # float32 holds a noise of one on a sky of 1e8 only once that is taken off
     data = (filled(image.data) - level).astype(np.float32)
+    pixels = torch.from_numpy(data)
     gain, why = _gain(data, noise, seen)
     x = torch.from_numpy(data * gain)[None, None]
     found, spread, scatter = tiled(network, x.clamp(min=0) if seen.clipped else x, scale)
@@ -84,11 +85,11 @@ def _upscaled(network: Network, image: Image) -> Product:
     surface, err, turned = found / gain, spread / gain, scatter / gain  # above the sky, as the data
     here = torch.from_numpy(~masked)
     given = surface[0, 0].numpy().astype(np.float64) + level
-    surface += _missed(surface, scale, torch.from_numpy(data), here)
+    surface += _missed(surface, scale, pixels, here)
     rms = torch.from_numpy(filled(image.noise(level, noise)).astype(np.float32))
-    degraded, blur = _degraded(surface, scale, seen, torch.from_numpy(data), rms, here)
-    residual = ((degraded - torch.from_numpy(data)) / rms).numpy()
-    bilinear = F.interpolate(torch.from_numpy(data)[None, None], scale_factor=scale, mode="bilinear")
+    degraded, blur = _degraded(surface, scale, seen, pixels, rms, here)
+    residual = ((degraded - pixels) / rms).numpy()
+    bilinear = F.interpolate(pixels[None, None], scale_factor=scale, mode="bilinear")
     area = 1.0 if image.per_area else float(scale**2)
     hidden = np.kron(masked, np.ones((scale, scale), bool))
     planes = (surface, err, bilinear, turned)
@@ -103,16 +104,19 @@ def _upscaled(network: Network, image: Image) -> Product:
     product.symmetry = None if network.posterior else symmetry
     product.facts = {"sky": level, "noise": noise, "gain": gain, **({"blur": blur} if blur else {})}
     product.facts |= scores(product, given, area, noise)
-    behind = left_behind(image.header) if image.header is not None else []
-    if behind:
-        image.notes.append(
-            f"its header's {', '.join(behind[:6])} refer to other pixels or extensions and were left out"
-        )
-    product.warnings = [*image.notes, *_unlike(image, noise * gain, data.max() * gain, seen, why)]
+    product.warnings = [*image.notes, *_not_carried(image)]
+    product.warnings += _unlike(image, noise * gain, data.max() * gain, seen, why)
     product.warnings += _misfit(product.facts["chi2"])
     if not network.uncertain:
         product.warnings.append(_WITHOUT)
     return product
+
+
+def _not_carried(image: Image) -> list[str]:
+    """Say which keywords of the header cannot follow to smaller pixels."""
+    behind = left_behind(image.header) if image.header is not None else []
+    words = ", ".join(behind[:6])
+    return [f"its header's {words} refer to other pixels or extensions and were left out"] if behind else []
 
 
 def unclipped(mean: Tensor, noise: float) -> Tensor:

@@ -11,13 +11,12 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from torchmetrics import MetricCollection
 
 from lenssr.data.batches import Batch
-from lenssr.metrics import physics
 from lenssr.metrics.calibration import Calibration, gaussian_place
 from lenssr.metrics.calibration import summary as calibrated
-from lenssr.metrics.per_image import collection, table
+from lenssr.metrics.per_image import Score, collection, table
+from lenssr.metrics.physics import physics_scores
 from lenssr.metrics.protocols import protocol_scores
 from lenssr.metrics.spectrum import Spectrum
 from lenssr.models.interpolation import enlarged
@@ -59,7 +58,6 @@ class Evaluation:
 
     Attributes:
         per_image: a row an image: ``index`` and ``<who>/<protocol>/<score>``.
-        example: images of one sample by name, (H, W) arrays in the set's unit, for pictures.
         spectrum: mean power by spatial frequency: ``cycles_per_arcsec``, and a column for each of who and ``truth``.
         seconds_per_image: that the prediction takes; the first batch, which warms up, is left out where it can be.
         definitions: what the scores mean.
@@ -69,7 +67,6 @@ class Evaluation:
     """
 
     per_image: pd.DataFrame
-    example: dict[str, np.ndarray]
     spectrum: pd.DataFrame
     seconds_per_image: float
     definitions: str = (
@@ -143,15 +140,16 @@ def evaluate(
         predict: maps a batch to images (B, 1, H, W).
         batches: the split, or this device's share.
         count: images in them, for the progress bar.
-        references: of ``bilinear`` and ``ceiling``, those to score beside the prediction.
+        references: of ``bilinear``, ``ceiling`` and ``brighter``, those to score beside the prediction.
         title: of the progress bar.
         pixel_scale: of the HR images, in arcsec.
         sigma: maps a batch and its predicted images to their standard deviations, or to None.
     """
-    seen = {who: image_scores(pixel_scale) for who in ("prediction", *references)}
-    if "brighter" in seen:
-        seen["brighter"] = collection(protocol_scores())
-    example: dict[str, np.ndarray] = {}
+    # of the brighter truth the protocols' scores alone are of interest
+    seen = {
+        who: collection(protocol_scores() if who == "brighter" else image_scores(pixel_scale))
+        for who in ("prediction", *references)
+    }
     spectrum, watch, calibration = Spectrum(pixel_scale), Stopwatch(), Calibration(_PLACES)
     with track(title, count, "images") as advance:
         for batch in batches:
@@ -161,10 +159,9 @@ def evaluate(
                     seen[who].update(image, batch)
             spectrum.update(images, batch)
             _calibrate(calibration, sigma(batch, images["prediction"]), images["prediction"], batch)
-            example = example or example_of(batch, images)
             advance(len(batch["index"]))
     told = calibration.compute() if calibration.update_called else None
-    return Evaluation(table(seen), example, spectrum.compute(), watch.seconds_per_image(), calibration=told)
+    return Evaluation(table(seen), spectrum.compute(), watch.seconds_per_image(), calibration=told)
 
 
 def _calibrate(calibration: Calibration, sigma: Tensor | None, image: Tensor, batch: Batch) -> None:
@@ -202,13 +199,13 @@ def percentiles(
     return chosen
 
 
-def image_scores(pixel_scale: float) -> MetricCollection:
-    """Return the scores of an image: of both protocols, and the physics where the truth is known.
+def image_scores(pixel_scale: float) -> dict[str, Score]:
+    """Return the scores of an image (B, 1, H, W): of both protocols, and the physics where the truth is known.
 
     Args:
         pixel_scale: of the HR images, in arcsec.
     """
-    return collection({**protocol_scores(), **physics.physics_scores(pixel_scale)})
+    return {**protocol_scores(), **physics_scores(pixel_scale)}
 
 
 class Stopwatch:

@@ -39,6 +39,7 @@ class LabelEvaluation:
     definitions: str
     seconds_per_image: float
     spectrum: None = field(default=None)
+    calibration: None = field(default=None)
 
     def summary(self) -> dict[str, dict[str, dict[str, float]]]:
         """Return who -> ``label/score`` -> mean and standard deviation over the images."""
@@ -78,7 +79,7 @@ def evaluate_regression(
     """
     scores = collection({key: score for i, name in enumerate(names) for key, score in _number(i, name, means[i])})
     seconds = _seen(predict, batches, count, scores)
-    found = table({"": scores}).rename(columns=lambda column: column.lstrip("/"))
+    found = table({"": scores})
     extra = {
         f"{name}/r2": float(r2_score(_tensor(found, f"prediction/{name}/value"), _tensor(found, f"right/{name}")))
         for name in names
@@ -141,7 +142,7 @@ def evaluate_classes(
     """
     scores = collection(dict(_class_scores(classes)))
     seconds = _seen(predict, batches, count, scores)
-    found = table({"": scores}).rename(columns=lambda column: column.lstrip("/"))
+    found = table({"": scores})
     right = _tensor(found, "right/class").long()
     extra: dict[str, dict[str, float]] = {"prediction": {}, "chance": {"class/accuracy": 1 / len(classes)}}
     for i, name in enumerate(classes):

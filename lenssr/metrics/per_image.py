@@ -70,16 +70,16 @@ def means(scores: MetricCollection) -> dict[str, Tensor]:
 
 
 def _computed(scores: MetricCollection) -> dict[str, Tensor]:
-    return {
-        name: value.reshape(-1) for name, value in scores.compute().items()
-    }  # torchmetrics squeezes a single number
+    # torchmetrics squeezes a single number
+    return {name: value.reshape(-1) for name, value in scores.compute().items()}
 
 
 def table(seen: Mapping[str, MetricCollection]) -> pd.DataFrame:
     """Return a row an image in the order of their numbers: ``index``, and ``<who>/<score>`` of each collection.
 
     Args:
-        seen: who -> its scores, all of the same images. Who was never scored is left out, as is a score without values.
+        seen: who -> its scores, all of the same images; an empty who adds nothing to their names. Who was never scored
+            is left out, as is a score without values.
     """
     columns: dict[str, Any] = {}
     for who, scores in seen.items():
@@ -87,5 +87,6 @@ def table(seen: Mapping[str, MetricCollection]) -> pd.DataFrame:
             continue
         found = {name: value.cpu().numpy() for name, value in _computed(scores).items()}
         columns.setdefault(_INDEX, found.pop(_INDEX))
-        columns |= {f"{who}/{name}": value for name, value in found.items() if name != _INDEX and len(value)}
+        prefix = f"{who}/" if who else ""
+        columns |= {f"{prefix}{name}": value for name, value in found.items() if len(value)}
     return pd.DataFrame(columns).sort_values(_INDEX, ignore_index=True)

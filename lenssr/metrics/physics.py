@@ -61,15 +61,18 @@ def physics_scores(pixel_scale: float) -> dict[str, Score]:
     def sky(image: Tensor, batch: Batch) -> Tensor:
         return image - (batch["truth"] - batch["flux"])[:, 0]  # without the offset that clipping gives the background
 
+    def scale_of(batch: Batch) -> int:
+        return int(batch["hr"].shape[-1] // batch["lr"].shape[-1])
+
     def stretch(image: Tensor, batch: Batch) -> Tensor:
         flux, variance = batch["flux"][:, 0], batch["variance"][:, 0]
         return ring_stretch(sky(image, batch), flux, variance)[0] * ring_radius(flux, pixel_scale)
 
     def resolved(image: Tensor, batch: Batch) -> Tensor:
-        return resolution(image, batch["truth"][:, 0], batch["hr"].shape[-1] // batch["lr"].shape[-1])
+        return resolution(image, batch["truth"][:, 0], scale_of(batch))
 
     def octave_transfer(image: Tensor, batch: Batch) -> Tensor:
-        return transfer_below_nyquist(image, batch["truth"][:, 0], batch["hr"].shape[-1] // batch["lr"].shape[-1])
+        return transfer_below_nyquist(image, batch["truth"][:, 0], scale_of(batch))
 
     return {
         "physics/flux_error": known(lambda image, batch: flux_error(sky(image, batch), batch["flux"][:, 0])),

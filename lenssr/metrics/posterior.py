@@ -15,10 +15,8 @@ from torchmetrics import MetricCollection
 from lenssr.data.batches import Batch
 from lenssr.metrics.calibration import LEVELS, Calibration, joint_scores, uniformity
 from lenssr.metrics.ensemble import coverage, crps, ranks
-from lenssr.metrics.evaluation import Evaluation, Stopwatch, bilinear, example_of
+from lenssr.metrics.evaluation import Evaluation, Stopwatch, bilinear, example_of, image_scores
 from lenssr.metrics.per_image import Score, collection, table
-from lenssr.metrics.physics import physics_scores
-from lenssr.metrics.protocols import protocol_scores
 from lenssr.metrics.spectrum import Spectrum
 from lenssr.system.processes import share
 from lenssr.system.progress import track
@@ -32,8 +30,11 @@ _WHO = ("prediction", "sample", "guess", "bilinear", "ceiling")
 
 _DEFINITIONS = (
     "crps (fair), spread and error (rms, of the mean) in units of the HR image's range; coverage of the draws' 50, 68 "
-    "and 95 % prediction intervals (Student's t); spread_skill: rms spread over rms error, 1 if honest; consistency: "
-    "reduced chi-squared of the LR image about a degraded draw, 1 if it may be of that scene; all against "
+    "and 95 % prediction intervals (Student's t); quantile50, ...: the same between the draws' own quantiles, of all "
+    "pixels and by brightness (sky: flux below 1 sigma of the HR noise, faint: 1 to 5, arc: above, peak: above half of "
+    "the brightest pixel), worst_coverage: the largest miss of these; spread_skill: rms spread over rms error, 1 if "
+    "honest; tarp, rank_flux, rank_peak: where whole images fall among their draws, _p: p-value of their being even; "
+    "consistency: reduced chi-squared of the LR image about a degraded draw, 1 if it may be of that scene; all against "
     "dataset.target"
 )
 
@@ -45,11 +46,13 @@ class PosteriorEvaluation(Evaluation):
     Attributes:
         cost: sampler, evaluations and draws.
         draws: how many from each posterior.
+        example: images of one sample by name, (H, W) arrays in the set's unit, for pictures.
         frames: one draw of the example on its way from noise, (F, H, W).
     """
 
     cost: str = ""
     draws: int = 0
+    example: dict[str, np.ndarray] = field(default_factory=dict)
     frames: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0)))
 
     def summary(self) -> dict[str, dict[str, dict[str, float]]]:
@@ -118,13 +121,13 @@ def evaluate_posterior(
     assert calibrated is not None
     return PosteriorEvaluation(
         _joined(told, of_draws),
-        example,
         spectrum.compute(),
         watch.seconds_per_image(),
         definitions=f"{Evaluation.definitions}; ensemble: {cost}; {_DEFINITIONS}",
         cost=cost,
         draws=count,
         calibration=calibrated.compute(),
+        example=example,
         frames=frames,
     )
 
@@ -160,8 +163,7 @@ def _scores(data: LensDataModule, split: str, who: str) -> MetricCollection:
         one = told[1][:, 0] if who == "prediction" else told[0][:, 0]
         return data.lr_chi_squared(one, batch, split, noisy=drawn)
 
-    known = {**protocol_scores(), **physics_scores(data.sets[split].pixel_scale)}
-    images = {name: of_image(score) for name, score in known.items()}
+    images = {name: of_image(score) for name, score in image_scores(data.sets[split].pixel_scale).items()}
     return collection({**images, "ensemble/crps": of_crps, "ensemble/consistency": consistency})
 
 

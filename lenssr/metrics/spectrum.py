@@ -33,8 +33,8 @@ def radial_power(image: Tensor) -> Tensor:
 def cross_power(image: Tensor, other: Tensor) -> Tensor:
     """Return the same of the product of one image's Fourier modes and the other's conjugate; its real part."""
     size = image.shape[-1]
-    one, two = (torch.fft.fft2(x.double() - x.double().mean(dim=(-2, -1), keepdim=True)) for x in (image, other))
-    power = (one * two.conj()).real
+    one = _modes(image)
+    power = (one * (one if other is image else _modes(other)).conj()).real
     frequency = torch.fft.fftfreq(size, d=1.0 / size, device=image.device, dtype=torch.float64)
     ring = torch.hypot(frequency.view(-1, 1), frequency.view(1, -1)).round().long().flatten()
     bins = size // 2
@@ -43,6 +43,10 @@ def cross_power(image: Tensor, other: Tensor) -> Tensor:
     summed = torch.zeros(len(image), bins, dtype=torch.float64, device=image.device)
     summed.index_add_(1, index, power.flatten(1)[:, kept])
     return summed / torch.bincount(index, minlength=bins)
+
+
+def _modes(image: Tensor) -> Tensor:
+    return torch.fft.fft2(image.double() - image.double().mean(dim=(-2, -1), keepdim=True))
 
 
 def _meaningful(truth: Tensor) -> Tensor:

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 from lenssr.data import LensDataModule, SimulatedSource
 from lenssr.data.batches import Batch, Reader
@@ -99,18 +98,10 @@ def _survival(task: SuperResolution, data: LensDataModule, source: SimulatedSour
         "subhalo_theta_E": [theta] * count,
     }
     perturbed = smooth.assign(**{name: pd.Series([np.array([v]) for v in values]) for name, values in places.items()})
-    pairs = [_seen(data, table) for table in (perturbed, smooth)]
-    made, true = (_change([make(batch) for batch in pairs]) for make in (lambda b: task.upscale(b["lr"]), _flux))
+    one, other = _seen(data, perturbed), _seen(data, smooth)
+    made, true = task.upscale(one["lr"]) - task.upscale(other["lr"]), one["flux"] - other["flux"]
     survives = (made * true).sum((1, 2, 3)) / true.square().sum((1, 2, 3))
     return survives.double().numpy()
-
-
-def _flux(batch: Batch) -> Tensor:
-    return batch["flux"]
-
-
-def _change(images: list[Tensor]) -> Tensor:
-    return images[0] - images[1]
 
 
 def _mean(values: np.ndarray) -> tuple[float, float]:

@@ -137,7 +137,7 @@ def write_scores(folder: Path, found: Evaluation | LabelEvaluation, data: LensDa
     """Write ``per_image.parquet``, parameters beside scores; ``spectrum.parquet``; of draws ``calibration.parquet``."""
     parameters = data.sets[split].parameters
     table = found.per_image.merge(parameters.drop(columns=_lists(parameters)), on="index", how="left")
-    frames = {"per_image": table, "spectrum": found.spectrum, "calibration": getattr(found, "calibration", None)}
+    frames = {"per_image": table, "spectrum": found.spectrum, "calibration": found.calibration}
     for name, frame in frames.items():
         if frame is None:
             continue

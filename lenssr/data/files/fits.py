@@ -14,7 +14,7 @@ from lenssr.data.files.planes import Plane, bad_pixels, belonging, deviation, ro
 from lenssr.data.files.wcs import flat, is_coordinate
 from lenssr.errors import DataError
 
-__all__ = ["read_fits"]
+__all__ = ["is_product", "read_fits"]
 
 _SUFFIX = re.compile(r"\.(fits?|fts)?(\.(gz|fz|bz2))?$", re.I)
 _STRUCTURE = ("XTENSION", "SIMPLE", "EXTEND", "NEXTEND", "EXTNAME", "EXTVER", "EXTLEVEL", "INHERIT", "PCOUNT", "GCOUNT")
@@ -32,18 +32,28 @@ def read_fits(path: Path) -> list[Image]:
         warnings.simplefilter("ignore")  # the library's words on odd headers are no help to who reads ours
         with fits.open(path, memmap=False, lazy_load_hdus=False) as hdus:
             _whole_file(hdus, path)
-            if any("SRSCALE" in hdu.header for hdu in hdus):
+            if is_product(hdus):
                 raise DataError(f"{path} is a product of this program (SRSCALE in its header): not upscaled again.")
             planes, notes = _planes(hdus)
             primary = hdus[0].header
-    images = [image for plane in planes if plane.kind == "image" for image in _images(plane, planes, primary, path)]
-    used = {id(p) for plane in planes if plane.kind == "image" for p in _partners(plane, planes) if p is not None}
-    idle = [p.name or f"extension {p.number}" for p in planes if p.kind != "image" and id(p) not in used]
+    images: list[Image] = []
+    used: set[int] = set()
+    for plane in (plane for plane in planes if plane.kind == "image"):
+        noise = belonging(plane, planes, ("sigma", "variance", "inverse"))
+        mask = belonging(plane, planes, ("mask",))
+        used |= {other.number for other in (noise, mask) if other}
+        images += _images(plane, noise, mask, planes, primary, path)
+    idle = [p.name or f"extension {p.number}" for p in planes if p.kind != "image" and p.number not in used]
     if idle and images:
         notes.append(f"not used, of this file: {', '.join(idle[:8])}{' and others' if len(idle) > 8 else ''}")
     if images:
         images[0].notes += notes
     return images
+
+
+def is_product(hdus: Any) -> bool:
+    """Whether an open file is one that this program wrote: a header says by how much it was upscaled."""
+    return any("SRSCALE" in hdu.header for hdu in hdus)
 
 
 def _whole_file(hdus: Any, path: Path) -> None:
@@ -85,13 +95,12 @@ def _blanked(hdu: Any) -> np.ndarray:
     return data
 
 
-def _partners(plane: Plane, planes: list[Plane]) -> tuple[Plane | None, Plane | None]:
-    return belonging(plane, planes, ("sigma", "variance", "inverse")), belonging(plane, planes, ("mask",))
-
-
-def _images(plane: Plane, planes: list[Plane], primary: Any, path: Path) -> list[Image]:
-    noise, mask = _partners(plane, planes)
+def _images(
+    plane: Plane, noise: Plane | None, mask: Plane | None, planes: list[Plane], primary: Any, path: Path
+) -> list[Image]:
+    """Return the image of each of an extension's planes, with what belongs to it."""
     header = flat(_own(plane.header, primary))
+    pixel_scale, electrons = _pixel_scale(header), _electrons(header)
     rms = None if noise is None else np.broadcast_to(deviation(noise), plane.pixels.shape)
     bad, word = (None, "") if mask is None else bad_pixels(mask)
     several = sum(other.kind == "image" for other in planes) > 1
@@ -102,7 +111,8 @@ def _images(plane: Plane, planes: list[Plane], primary: Any, path: Path) -> list
         version = str(plane.version if plane.version > 1 or plane.name else plane.number) if alike else ""
         words = [stem, (plane.name or str(plane.number)) if several or plane.number else "", version]
         words.append(str(i) if len(plane.pixels) > 1 else "")
-        image = Image("_".join(word for word in words if word), pixels.astype(np.float64), header=header.copy())
+        name = "_".join(word for word in words if word)
+        image = Image(name, pixels.astype(np.float64), None, header.copy(), pixel_scale, electrons)
         _channel(image, plane.header, i, len(plane.pixels))
         if bad is not None:
             image.data[np.broadcast_to(bad, plane.pixels.shape)[i]] = np.nan
@@ -110,7 +120,6 @@ def _images(plane: Plane, planes: list[Plane], primary: Any, path: Path) -> list
             image.rms = np.array(rms[i])
             image.data[~np.isfinite(image.rms)] = np.nan  # a pixel without noise is a pixel without a measurement
         image.notes += [word] if word and i == 0 else []
-        image.pixel_scale, image.electrons = _pixel_scale(header), _electrons(header)
         found.append(image)
     return found
 

@@ -146,7 +146,6 @@ def bad_pixels(plane: Plane) -> tuple[np.ndarray, str]:
         bits = -1
     bad = (values & bits) != 0
     if bad.mean() > _MOST_BAD:
-        return np.zeros_like(
-            bad
-        ), f"its mask {plane.name} marks {100 * bad.mean():.0f} % of the pixels and was not used"
+        note = f"its mask {plane.name} marks {100 * bad.mean():.0f} % of the pixels and was not used"
+        return np.zeros_like(bad), note
     return bad, ""
