@@ -48,14 +48,15 @@ def cells():
 
     from lenssr.config.compose import plain
     from lenssr.config.groups import CONFIGS
+    from lenssr.results.tables.collect import seeds, varied
 
     found = {}
     for path in sorted((CONFIGS / "table").glob("*.yaml")):
         table = plain(OmegaConf.load(path))
         place = [o for o in _PLACE if o.split("=")[0] in table.get("needs", [])]
         for row, entry in table["rows"].items():
-            for seed in table["seeds"]:
-                overrides = [*place, *table["overrides"], *entry["overrides"], f"seed={seed}"]
+            for seed in seeds(table, place):
+                overrides = [*place, *table["overrides"], *entry["overrides"], *varied(entry, seed), f"seed={seed}"]
                 found[f"{path.stem}/{row}/{seed}"] = _hash(overrides)
     return found
 

@@ -20,7 +20,7 @@ from lenssr.results.tables.table import Cell, Column, Gap, Row, Table
 from lenssr.runs.folder import Run, RunResult
 from lenssr.runs.stages import identify
 
-__all__ = ["available", "build", "configurations", "names"]
+__all__ = ["available", "build", "configurations", "names", "seeds", "varied"]
 
 
 def names() -> list[str]:
@@ -46,6 +46,20 @@ def _columns(name: str) -> list[Column]:
     return [Column(key=key, **entry) for key, entry in plain(OmegaConf.load(path)).items()]
 
 
+def seeds(definition: dict[str, Any], overrides: Sequence[str] = ()) -> range:
+    """Return the seeds of a table's trainings: ``seeds`` has their number at every size, the group ``scale``.
+
+    A size of one's own has as many as ``quick``.
+    """
+    size = plain(compose([*overrides, *definition["overrides"]]))["scale"]["name"]
+    return range(definition["seeds"].get(size, definition["seeds"]["quick"]))
+
+
+def varied(entry: dict[str, Any], seed: int) -> list[str]:
+    """Return what sets a row's training of one seed apart: ``vary`` lists values which the seeds take in turn."""
+    return [f"{key}={values[seed % len(values)]}" for key, values in entry.get("vary", {}).items()]
+
+
 def build(name: str, overrides: Sequence[str] = ()) -> Table:
     """Collect the runs of a table and compare them.
 
@@ -60,7 +74,8 @@ def build(name: str, overrides: Sequence[str] = ()) -> Table:
     columns = _columns(definition["columns"])
     from lenssr.results.tables.judge import judge
 
-    rows = [_row(definition, key, entry, columns, overrides) for key, entry in definition["rows"].items()]
+    wanted = seeds(definition, overrides)
+    rows = [_row(definition, key, entry, columns, overrides, wanted) for key, entry in definition["rows"].items()]
     for who, label in definition["references"].items():
         rows += _reference(rows, who, label, columns)
     baseline = definition["rows"][definition["baseline"]]["label"]
@@ -76,18 +91,23 @@ def configurations(
 ) -> list[tuple[str, dict[str, Any]]]:
     """Return (label, plain configuration of the first seed) of every row that trains, and of the others if asked."""
     table = _definition(name)
-    chosen = [*overrides, *table["overrides"], f"seed={table['seeds'][0]}"]
+    chosen = [*overrides, *table["overrides"], "seed=0"]
     rows = [row for row in table["rows"].values() if evaluations or not row.get("evaluate")]
     return [(row["label"], plain(compose([*chosen, *row["overrides"]]))) for row in rows]
 
 
 def _row(
-    definition: dict[str, Any], key: str, entry: dict[str, Any], columns: list[Column], overrides: Sequence[str]
+    definition: dict[str, Any],
+    key: str,
+    entry: dict[str, Any],
+    columns: list[Column],
+    overrides: Sequence[str],
+    wanted: range,
 ) -> Row:
     row = Row(key, entry["label"], {}, curve=entry.get("curve"))
     seen: set[str] = set()
-    for seed in definition["seeds"]:
-        chosen = (*overrides, *definition["overrides"], *entry["overrides"], f"seed={seed}")
+    for seed in wanted:
+        chosen = (*overrides, *definition["overrides"], *entry["overrides"], *varied(entry, seed), f"seed={seed}")
         config = plain(compose(chosen))
         validate(config)
         run = Run(config, identify(config))
