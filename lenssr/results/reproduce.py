@@ -9,7 +9,7 @@ from pathlib import Path
 from lenssr.launchers.choose import choose
 from lenssr.results.tables.statistics import LEVEL, difference_from
 from lenssr.results.tables.table import Cell, Column, Row, Table
-from lenssr.results.write import beside, end_with, fill, write
+from lenssr.results.write import RECORDS, beside, end_with, fill, record, write
 from lenssr.system.commands import command
 from lenssr.system.files import write_text
 
@@ -65,6 +65,7 @@ def main() -> None:
     )
     parser.add_argument("words", nargs="*", help="tables, and overrides such as scale=report or hydra/launcher=slurm")
     parser.add_argument("--to", type=Path, help="folder of the files [outputs/tables, or tables in paths.outputs]")
+    parser.add_argument("--records", type=Path, help=RECORDS)
     arguments = parser.parse_intermixed_args()  # tables and overrides may stand around the flags
     command(lambda: _reproduce(arguments))
 
@@ -72,10 +73,11 @@ def main() -> None:
 def _reproduce(arguments: argparse.Namespace) -> None:
     chosen = [word for word in arguments.words if "=" not in word] or list(ORDER)
     launch, overrides = choose([word for word in arguments.words if "=" in word])
-    tables, failures = fill(chosen, overrides, launch)
+    tables, failures = fill(chosen, overrides, launch, arguments.records)
     if launch.dry:
         return
     to = arguments.to or beside(overrides)
+    record(tables, arguments.records)
     write(tables, to, page=True, redraw=False)
     text = compared(tables)
     write_text(to / "summary.md", text)

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from lenssr.launchers.choose import Launcher
     from lenssr.results.tables.table import Table
 
-__all__ = ["beside", "collect", "end_with", "fill", "main", "provenance", "write", "write_costs"]
+__all__ = ["RECORDS", "beside", "collect", "end_with", "fill", "main", "provenance", "record", "write", "write_costs"]
+
+RECORDS = "folder of the scores of finished runs without their weights; what it has is not run again"
 
 
-def collect(chosen: Sequence[str] = (), overrides: Sequence[str] = ()) -> list[Table]:
+def collect(chosen: Sequence[str] = (), overrides: Sequence[str] = (), records: Path | None = None) -> list[Table]:
     """Return the tables of these names as finished runs fill them; all of them where none is named.
 
     Raises:
@@ -30,25 +32,28 @@ def collect(chosen: Sequence[str] = (), overrides: Sequence[str] = ()) -> list[T
     names, tables = list(chosen) or available(overrides), []
     with track("collecting", len(names), "tables") as advance:
         for name in names:
-            tables.append(build(name, overrides))
+            tables.append(build(name, overrides, records))
             advance(1, name)
     return tables
 
 
-def fill(chosen: Sequence[str], overrides: Sequence[str], launch: Launcher) -> tuple[list[Table], list[str]]:
+def fill(
+    chosen: Sequence[str], overrides: Sequence[str], launch: Launcher, records: Path | None = None
+) -> tuple[list[Table], list[str]]:
     """Run what the tables miss, side by side, then what finished runs are asked again.
 
     Args:
         chosen: tables; none means all.
         overrides: shared by every cell.
         launch: where to.
+        records: folder of runs without weights, which need not be run again.
 
     Returns:
         The tables, and what failed, in a message each; the rest is done.
     """
     from lenssr.launchers.jobs import evaluations_of, jobs_of
 
-    tables, failures = collect(chosen, overrides), []
+    tables, failures = collect(chosen, overrides, records), []
     for evaluations in (False, True):
         gaps = [gap for table in tables for gap in table.gaps if (gap.run is not None) is evaluations]
         if not gaps:
@@ -59,7 +64,7 @@ def fill(chosen: Sequence[str], overrides: Sequence[str], launch: Launcher) -> t
         except RunError as error:
             failures.append(str(error))
         if not launch.dry:
-            tables = collect(chosen, overrides)
+            tables = collect(chosen, overrides, records)
     return tables, failures
 
 
@@ -183,6 +188,7 @@ def main() -> None:
     parser.add_argument("--cost", action="store_true", help="write what a seed of each table costs here, and no table")
     parser.add_argument("--time", action="store_true", help="first time each network, in turns, one thread: be alone")
     parser.add_argument("--to", type=Path, help="folder of the files [outputs/tables, or tables in paths.outputs]")
+    parser.add_argument("--records", type=Path, help=RECORDS)
     arguments = parser.parse_intermixed_args()  # tables and overrides may stand around the flags
     command(lambda: _write(arguments))
 
@@ -197,20 +203,30 @@ def _write(arguments: argparse.Namespace) -> None:
     if arguments.cost:
         return write_costs(chosen, overrides, to)
     if arguments.run:
-        tables, failures = fill(chosen, overrides, launch)
+        tables, failures = fill(chosen, overrides, launch, arguments.records)
         if launch.dry:
             return
     else:
-        tables = collect(chosen, overrides)
+        tables = collect(chosen, overrides, arguments.records)
     if arguments.time:
         from lenssr.results.tables.times import write_times
 
         for table in tables:
             write_times(table, to)
+    record(tables, arguments.records)
     missing = write(tables, to, not arguments.no_figures, arguments.html, arguments.wandb)
     if missing:
         say("Missing runs are filled by:\n" + "\n".join(f"  {command}" for command in missing))
     end_with(failures)
+
+
+def record(tables: Sequence[Table], records: Path | None) -> None:
+    """Keep what tables need of their runs in a folder of records, if one is given."""
+    if records:
+        from lenssr.runs.records import keep
+
+        for result in (result for table in tables for row in table.rows for result in row.results):
+            keep(result, records)
 
 
 def beside(overrides: Sequence[str]) -> Path:

@@ -17,6 +17,7 @@ from lenssr.results.figures.spectra import spectra
 from lenssr.results.tables.table import Row, Table
 from lenssr.results.tables.times import read_times
 from lenssr.runs.folder import RunResult
+from lenssr.runs.records import has_weights
 from lenssr.system.files import whole_file
 
 __all__ = ["draw"]
@@ -42,8 +43,11 @@ def draw(table: Table, folder: Path) -> list[Path]:
     costs = folder / f"{table.name}_cost.png"
     # one network costs the same whatever its loss, and what was measured would only show the machine's other work
     compared = drawn or len({row.parameters for row in rows}) > 1
+    grid = folder / f"{table.name}_grid.png"
+    if any(has_weights(result) for row in rows for result in row.results):
+        _grid(rows, grid)
     return [
-        _grid(rows, folder / f"{table.name}_grid.png"),
+        *([grid] if grid.is_file() else []),  # of records alone, one that was drawn before stays
         *([cost_curve(rows, costs) if drawn else _cost(table, rows, costs)] if compared else []),
         spectra(rows, folder / f"{table.name}_spectrum.png"),
         *(_of_the_baseline(table, folder) if drawn else []),
@@ -113,10 +117,14 @@ def _prediction(result: RunResult, index: int) -> tuple[np.ndarray, dict[str, np
 
 
 def _grid(rows: list[Row], path: Path, index: int = 1) -> Path:
-    """Draw one lens (the second test image, a vortex) through every model, each above its residual."""
+    """Draw one lens (the second test image, a vortex) through every model, each above its residual.
+
+    A row of which records alone are left has no image.
+    """
     from matplotlib.colors import Normalize
 
-    drawn = [(row.label, *_prediction(row.results[0], index)) for row in rows]
+    found = [(row.label, result) for row in rows if (result := next(filter(has_weights, row.results), None))]
+    drawn = [(label, *_prediction(result, index)) for label, result in found]
     _, _, seen, pixel = drawn[0]
     name = "truth" if "truth" in seen else "hr"
     panels: list[tuple[str, np.ndarray, np.ndarray | None]] = [("LR", seen["lr"], None)]

@@ -7,6 +7,8 @@ empty cell knows the command that fills it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from lenssr.config.schema import validate
 from lenssr.errors import ConfigError, did_you_mean
 from lenssr.results.tables.table import Cell, Column, Gap, Row, Table
 from lenssr.runs.folder import Run, RunResult
+from lenssr.runs.records import has_weights, recall
 from lenssr.runs.stages import identify
 
 __all__ = ["available", "build", "configurations", "names", "seeds", "varied"]
@@ -60,12 +63,24 @@ def varied(entry: dict[str, Any], seed: int) -> list[str]:
     return [f"{key}={values[seed % len(values)]}" for key, values in entry.get("vary", {}).items()]
 
 
-def build(name: str, overrides: Sequence[str] = ()) -> Table:
+@dataclass(frozen=True)
+class _Wanted:
+    """What all rows of a table share: its definition and columns, overrides, seeds, and where records lie."""
+
+    definition: dict[str, Any]
+    columns: list[Column]
+    overrides: tuple[str, ...]
+    seeds: range
+    records: Path | None
+
+
+def build(name: str, overrides: Sequence[str] = (), records: Path | None = None) -> Table:
     """Collect the runs of a table and compare them.
 
     Args:
         name: of the table.
         overrides: what every cell shares, as ``scale=report`` or ``paths.outputs=...``.
+        records: folder of runs without weights (:mod:`lenssr.runs.records`), which count where the run itself is not.
 
     Raises:
         ConfigError: there is no such table, or an override names nothing.
@@ -74,8 +89,8 @@ def build(name: str, overrides: Sequence[str] = ()) -> Table:
     columns = _columns(definition["columns"])
     from lenssr.results.tables.judge import judge
 
-    wanted = seeds(definition, overrides)
-    rows = [_row(definition, key, entry, columns, overrides, wanted) for key, entry in definition["rows"].items()]
+    wanted = _Wanted(definition, columns, tuple(overrides), seeds(definition, overrides), records)
+    rows = [_row(wanted, key, entry) for key, entry in definition["rows"].items()]
     for who, label in definition["references"].items():
         rows += _reference(rows, who, label, columns)
     baseline = definition["rows"][definition["baseline"]]["label"]
@@ -96,18 +111,12 @@ def configurations(
     return [(row["label"], plain(compose([*chosen, *row["overrides"]]))) for row in rows]
 
 
-def _row(
-    definition: dict[str, Any],
-    key: str,
-    entry: dict[str, Any],
-    columns: list[Column],
-    overrides: Sequence[str],
-    wanted: range,
-) -> Row:
+def _row(wanted: _Wanted, key: str, entry: dict[str, Any]) -> Row:
     row = Row(key, entry["label"], {}, curve=entry.get("curve"))
     seen: set[str] = set()
-    for seed in wanted:
-        chosen = (*overrides, *definition["overrides"], *entry["overrides"], *varied(entry, seed), f"seed={seed}")
+    for seed in wanted.seeds:
+        own = [*entry["overrides"], *varied(entry, seed), f"seed={seed}"]
+        chosen = (*wanted.overrides, *wanted.definition["overrides"], *own)
         config = plain(compose(chosen))
         validate(config)
         run = Run(config, identify(config))
@@ -116,14 +125,14 @@ def _row(
         seen.add(run.hash)
         row.scale, row.image_size = config["dataset"]["scale"], config["dataset"]["image_size"]
         row.random = "seed" not in config["task"]["ignores"]
-        found = _found(run, chosen, entry.get("evaluate", []))
+        found = _found(run, chosen, entry.get("evaluate", []), wanted.records)
         if isinstance(found, Gap):
             row.missing.append(found)
         else:
             row.results.append(found)
             row.seeds.append(seed)
     published = entry.get("published", {})
-    for column in columns:
+    for column in wanted.columns:
         values = [_score(result, column.key) for result in row.results]
         row.cells[column.key] = _cell(values, column, published.get(column.key))
     if row.results:
@@ -131,16 +140,27 @@ def _row(
     return row
 
 
-def _found(run: Run, chosen: tuple[str, ...], evaluation: list[str]) -> RunResult | Gap:
+def _found(run: Run, chosen: tuple[str, ...], evaluation: list[str], records: Path | None) -> RunResult | Gap:
     """Return the result of a run, or of an evaluation of it, or what is missing."""
-    result = run.result()
+    result = run.result() or recall(run, records)
     if result is None:
         return Gap(chosen)
     if not evaluation:
         return result
     from lenssr.runs.evaluation import find
 
-    return find(result.folder, evaluation) or Gap(tuple(evaluation), result.folder)
+    known = find(result.folder, evaluation)
+    if known is None and records and has_weights(result):
+        known = _recalled(records / result.folder.name, evaluation)
+    if known is None:  # without weights, the run has to be made again first
+        return Gap(tuple(evaluation), result.folder) if has_weights(result) else Gap(chosen)
+    return known
+
+
+def _recalled(record: Path, evaluation: list[str]) -> RunResult | None:
+    from lenssr.runs.evaluation import find
+
+    return find(record, evaluation) if (record / "metrics.json").is_file() else None
 
 
 def _score(result: RunResult, key: str, who: str = "prediction") -> float | None:

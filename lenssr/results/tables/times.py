@@ -17,6 +17,7 @@ import torch
 from lenssr.results.tables.table import Row, Table
 from lenssr.runs.load import load_task, read_config
 from lenssr.runs.provenance import machine
+from lenssr.runs.records import has_weights
 from lenssr.system.files import read_json, write_json
 from lenssr.system.progress import say, track
 from lenssr.tasks import SuperResolution
@@ -82,9 +83,10 @@ def _one_thread() -> Iterator[None]:
 
 def _network(row: Row) -> tuple[SuperResolution, torch.Tensor] | None:
     """Return a row's network and an LR image of its set's size, of random numbers."""
-    if not row.results:
+    result = next(filter(has_weights, row.results), None)
+    if result is None:
         return None
-    task = load_task(row.results[0].run, config=read_config(row.results[0].folder))
+    task = load_task(result.run, config=read_config(result.folder))
     if not isinstance(task, SuperResolution):
         return None
     size = row.image_size // row.scale
