@@ -48,7 +48,7 @@ def cells():
 
     from lenssr.config.compose import plain
     from lenssr.config.groups import CONFIGS
-    from lenssr.results.tables.collect import seeds, varied
+    from lenssr.results.tables.collect import seeds
 
     found = {}
     for path in sorted((CONFIGS / "table").glob("*.yaml")):
@@ -56,7 +56,7 @@ def cells():
         place = [o for o in _PLACE if o.split("=")[0] in table.get("needs", [])]
         for row, entry in table["rows"].items():
             for seed in seeds(table, place):
-                overrides = [*place, *table["overrides"], *entry["overrides"], *varied(entry, seed), f"seed={seed}"]
+                overrides = [*place, *table["overrides"], *entry["overrides"], f"seed={seed}"]
                 found[f"{path.stem}/{row}/{seed}"] = _hash(overrides)
     return found
 

@@ -22,6 +22,8 @@ _MORE = {
     ("dataset", "real_pairs"): ["dataset.shots=2", "dataset.source.pixel_scale=0.05"],
     ("experiment", "few_shot"): ["finetune=null"],
     ("sweep", "diffusion"): ["loader.patch=48"],
+    ("sweep", "downstream"): ["model=resnet18", *TINY_LABELS],
+    ("sweep", "downstream_models"): ["model=resnet18", *TINY_LABELS, "dataset.inputs=interpolated"],
     ("model", "resnet18"): TINY_LABELS,
     ("model", "resnet18_classifier"): TINY_LABELS,
     ("loss", "mse_aae"): TINY_STAGE,

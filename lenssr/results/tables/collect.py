@@ -23,7 +23,7 @@ from lenssr.runs.folder import Run, RunResult
 from lenssr.runs.records import has_weights, recall
 from lenssr.runs.stages import identify
 
-__all__ = ["available", "build", "configurations", "names", "seeds", "varied"]
+__all__ = ["available", "build", "configurations", "names", "seeds"]
 
 
 def names() -> list[str]:
@@ -56,11 +56,6 @@ def seeds(definition: dict[str, Any], overrides: Sequence[str] = ()) -> range:
     """
     size = plain(compose([*overrides, *definition["overrides"]]))["scale"]["name"]
     return range(definition["seeds"].get(size, definition["seeds"]["quick"]))
-
-
-def varied(entry: dict[str, Any], seed: int) -> list[str]:
-    """Return what sets a row's training of one seed apart: ``vary`` lists values which the seeds take in turn."""
-    return [f"{key}={values[seed % len(values)]}" for key, values in entry.get("vary", {}).items()]
 
 
 @dataclass(frozen=True)
@@ -115,8 +110,7 @@ def _row(wanted: _Wanted, key: str, entry: dict[str, Any]) -> Row:
     row = Row(key, entry["label"], {}, curve=entry.get("curve"))
     seen: set[str] = set()
     for seed in wanted.seeds:
-        own = [*entry["overrides"], *varied(entry, seed), f"seed={seed}"]
-        chosen = (*wanted.overrides, *wanted.definition["overrides"], *own)
+        chosen = (*wanted.overrides, *wanted.definition["overrides"], *entry["overrides"], f"seed={seed}")
         config = plain(compose(chosen))
         validate(config)
         run = Run(config, identify(config))
