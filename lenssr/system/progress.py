@@ -60,7 +60,7 @@ def _bar(title: str, total: int, unit: str, estimate: bool) -> Iterator[Callable
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(title, total=total, rate="", note="")
 
-        def advance(n: int = 1, note: str | None = None) -> None:
+        def advance(n: float = 1, note: str | None = None) -> None:
             nonlocal done
             done += n
             rate = f"{done / max(1e-9, time.monotonic() - start):.3g} {unit}/s"
@@ -76,7 +76,7 @@ def _lines(title: str, total: int, unit: str, estimate: bool) -> Iterator[Callab
     done = 0
     shown = ""
 
-    def advance(n: int = 1, note: str | None = None) -> None:
+    def advance(n: float = 1, note: str | None = None) -> None:
         nonlocal done, last, shown
         done += n
         shown = shown if note is None else note
