@@ -7,104 +7,106 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lenssr.errors import ConfigError, DataError
-from lenssr.inference.destinations import destinations
 from lenssr.system.commands import command
-from lenssr.system.files import disk_errors, write_json
 from lenssr.system.imports import heavy_imports
 from lenssr.system.progress import say
 
 if TYPE_CHECKING:
-    from lenssr.data.files.images import Image
-    from lenssr.inference.result import Product
+    from lenssr.inference.survey import Outcome
 
 __all__ = ["main"]
+
+_FEW = 12  # images that get a page each
+_LAUNCHER = ("hydra/launcher=", "hydra.launcher.")
 
 
 def main() -> None:
     """Upscale files, write FITS, say what to think of it."""
+    parser = _parser()
+    arguments = parser.parse_intermixed_args()
+    command(lambda: _run(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="lenssr-upscale", description="Upscale images with a finished run: FITS, .npy or .h5 in, FITS out."
+        prog="lenssr-upscale",
+        description="Upscale images with a finished run: FITS, .npy or .h5 in, FITS out. Repeated, it goes on where it "
+        "stopped. hydra/launcher=pool or slurm among the files divides them among processes or the jobs of a cluster.",
+        fromfile_prefix_chars="@",
+        epilog="@list.txt stands for the files that it names, a line each.",
     )
     parser.add_argument("run", help="folder of a finished run, or an exported one")
-    parser.add_argument("images", nargs="+", help="files; several HDUs or planes are several images")
+    parser.add_argument("images", nargs="*", help="files; several HDUs or planes are several images")
     parser.add_argument("-o", "--to", type=Path, default=Path("."), help="a .fits file, or a folder [%(default)s]")
-    parser.add_argument("--html", action="store_true", help="also a page to look at, beside each file")
+    parser.add_argument("--image", help="the HDU that is the image, as SCI, SCI,2 or 1 [as the file says]")
+    parser.add_argument("--noise", help="the HDU of its standard deviation, or a file, as rms.fits or rms.fits[ERR]")
+    parser.add_argument("--mask", help="likewise, of its mask: what is not 0 is bad")
+    parser.add_argument(
+        "--catalogue", type=Path, help="CSV of positions (ra, dec in degrees; id): stamps of each image"
+    )
+    parser.add_argument("--size", default="10arcsec", help="side of the stamps, as 10arcsec or 64pix [%(default)s]")
+    parser.add_argument("--html", action="store_true", help="also a page to look at: of each image, of many an index")
     parser.add_argument("--picture", type=Path, help="also a PNG of all images")
     parser.add_argument("--draws", type=int, help="from the posterior of a diffusion model [as the run was tested]")
     parser.add_argument(
         "--symmetry",
         action="store_true",
-        help="also SYMSPREAD: the spread over the eight turns and mirrors of the input",
+        help="the mean over the eight turns and mirrors of the input, and SYMSPREAD: the spread over them",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace files that this program did not write, too")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="make again what is done; replace files that are not ours"
+    )
+    parser.add_argument("--chunk", type=int, default=500, help="files of a job, with hydra/launcher [%(default)s]")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
-    arguments = parser.parse_args()
-    command(lambda: _run(arguments))
+    return parser
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    with heavy_imports():
-        from lenssr.inference.product import write_fits
-        from lenssr.inference.upscale import summary, upscale
-
+    launcher = [word for word in arguments.images if word.startswith(_LAUNCHER)]
+    paths = [word for word in arguments.images if not word.startswith(_LAUNCHER)]
     picture = arguments.picture
+    if not paths:
+        raise ConfigError("No files were named; give some after the run.")
     if picture and picture.suffix.lower() != ".png":
         raise ConfigError(f"--picture {picture} is no .png; the picture is a PNG.")
-    images, unreadable = _readable(arguments.images)
-    paths = destinations([image.name for image in images], arguments.to, arguments.images, arguments.overwrite)
-    products = upscale(arguments.run, images, arguments.device, arguments.draws)
-    for product, path in zip(products, paths, strict=True):
-        with disk_errors(path):
-            write_fits(product, path, arguments.symmetry)
-            write_json(path.with_suffix(".json"), summary(product))
+    with heavy_imports():
+        from lenssr.inference.reading import reader
+        from lenssr.inference.summary import write_index, write_summary
+    read = reader(arguments)
+    outcome = _divided(arguments, paths, launcher) if launcher else _here(arguments, paths, read)
+    if outcome.paths and len(outcome.paths) > 1:
+        table = write_summary(outcome.paths, arguments.to)
+        if len(outcome.paths) > _FEW:
+            say(f"{arguments.to / 'summary.csv'}: {len(table)} images, {outcome.made} of them made now")
             if arguments.html:
-                from lenssr.inference.page import write_page
-
-                write_page(product, path.with_suffix(".html"))
-        _tell(product, path)
-    if arguments.picture:
+                print(write_index(table, arguments.to))
+    if outcome.shown and picture:
         from lenssr.inference.picture import write_picture
 
-        write_picture(products, arguments.picture)
-    if unreadable:
-        raise DataError(f"{unreadable} of {len(arguments.images)} files could not be used; the others are done.")
+        write_picture(outcome.shown, picture)
+    if not outcome.paths:
+        raise DataError("\n".join(outcome.failures))
+    if outcome.failures:
+        failed = f"{len(outcome.failures)} of {len(paths)} files could not be used; the others are done."
+        raise DataError(failed)
 
 
-def _readable(paths: list[str]) -> tuple[list[Image], int]:
-    """Return the images of all files that can be read, and how many cannot, which are named.
+def _here(arguments: argparse.Namespace, paths: list[str], read: object) -> Outcome:
+    """Upscale in this process."""
+    from lenssr.inference.destinations import Folder
+    from lenssr.inference.stream import inputs_of
+    from lenssr.inference.survey import survey
+    from lenssr.inference.upscale import opened
 
-    Raises:
-        DataError: none can be read.
-    """
-    from lenssr.data.files.images import read
-
-    images: list[Image] = []
-    failures: list[str] = []
-    names = [Path(path).name for path in paths]
-    for path in paths:
-        try:
-            found = read(path)
-        except DataError as error:
-            failures.append(str(error))
-            continue
-        for image in found:
-            if names.count(Path(path).name) > 1:  # two files of one name get their folder's
-                image.name = f"{Path(path).resolve().parent.name}_{image.name}"
-        images += found
-    if not images:
-        raise DataError("\n".join(failures))
-    for failure in failures:
-        say(f"left out: {failure}")
-    return images, len(failures)
+    inputs, folder = inputs_of(paths), Folder(arguments.to, arguments.overwrite)
+    folder.check([one.path for one in inputs])
+    network = opened(arguments.run, arguments.device, arguments.draws, arguments.symmetry)
+    pages = arguments.html and len(inputs) <= _FEW
+    return survey(network, inputs, read, folder, pages, bool(arguments.picture))  # type: ignore[arg-type]
 
 
-def _tell(product: Product, path: Path) -> None:
-    facts = product.facts
-    say(
-        f"{product.image.name}: chi2 of the degraded image {facts['chi2']:.3f}, the network gave "
-        f"{100 * facts['flux_before']:.1f} % of its flux and {facts['flux_correction']:.2f} sigma a pixel were added, "
-        f"{100 * facts['added_above_noise']:.0f} % of what was added is above the noise"
-    )
-    for warning in product.warnings:
-        say(f"  note: {warning}")
-    print(path)
+def _divided(arguments: argparse.Namespace, paths: list[str], launcher: list[str]) -> Outcome:
+    """Upscale in the jobs of a launcher."""
+    from lenssr.inference.chunks import divide
+
+    return divide(arguments, paths, launcher)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +53,14 @@ class Network:
         run: its folder, or an exported one.
         device: where to compute.
         draws: of a diffusion model; None for the run's own number.
+        symmetry: give the mean over the eight turns and mirrors of the input, and the spread over them, at eight times
+            the cost; not of a diffusion model.
 
     Raises:
         RunError: there is no such run, or it maps no image to an image.
     """
 
-    def __init__(self, run: str | Path, device: torch.device, draws: int | None = None) -> None:
+    def __init__(self, run: str | Path, device: torch.device, draws: int | None = None, symmetry: bool = False) -> None:
         from lenssr.tasks import Diffusion, SuperResolution
 
         self.config, metrics = read_config(run), read_json(Path(run) / "metrics.json")
@@ -75,6 +78,7 @@ class Network:
         self._metrics: dict[str, Any] = metrics
         self.name, self.scale = str(self.config["model"]["name"]), int(self.config["dataset"]["scale"])
         self.posterior = isinstance(task, Diffusion)
+        self.symmetry = symmetry and not self.posterior
 
     @property
     def spread(self) -> str:
@@ -90,8 +94,9 @@ class Network:
         """Whether an image comes with its standard deviation."""
         return self.posterior or isinstance(self.task.model, Uncertain)
 
+    @cached_property
     def seen(self) -> Seen:
-        """Return what the training images were like."""
+        """What the training images were like."""
         data, observation = self.config["dataset"], self.config["dataset"]["observation"]
         kind = observation["_target_"].rsplit(".", 1)[-1]
         if kind == "RealExposure":
@@ -119,25 +124,37 @@ class Network:
 
     @torch.inference_mode()
     def __call__(self, lr: Tensor, number: int = 0) -> list[Tensor]:
-        """Map (1, 1, h, w), in units, to three images (1, 1, scale * h, scale * w).
+        """Map (B, 1, h, w), in units, to images (B, 1, scale * h, scale * w).
 
-        The image; its standard deviation, which means nothing unless :attr:`uncertain`; and the standard deviation
-        over draws, or over the eight turns and mirrors of a network without any.
+        The image; where the network is :attr:`uncertain`, its standard deviation; with :attr:`symmetry`, the standard
+        deviation over the eight turns and mirrors.
 
         Args:
-            lr: the image.
+            lr: the images.
             number: of the tile, so that draws differ between tiles.
         """
         lr = lr.to(self.device)
-        every = self._draws(lr, number) if self.posterior else self._turned(self.task.upscale, lr)
-        image, scatter = every.mean(1, keepdim=True), every.std(1, keepdim=True)
-        told = self.task.model.sigma(lr, image) if isinstance(self.task.model, Uncertain) else scatter
-        return [image.cpu(), told.cpu(), scatter.cpu()]
+        every = self._every(lr, number)
+        image, found = every.mean(1, keepdim=True), []
+        if self.posterior:
+            found.append(every.std(1, keepdim=True))
+        elif self.uncertain:
+            found.append(self.task.model.sigma(lr, image))
+        if self.symmetry:
+            found.append(every.std(1, keepdim=True))
+        return [plane.cpu() for plane in (image, *found)]
+
+    def _every(self, lr: Tensor, number: int) -> Tensor:
+        """Return all that the network makes of images, (B, N, H, W): draws, turns, or one image."""
+        if self.posterior:
+            return self._draws(lr, number)
+        upscale: Callable[[Tensor], Tensor] = self.task.upscale
+        return self._turned(upscale, lr) if self.symmetry else upscale(lr)
 
     def _draws(self, lr: Tensor, number: int) -> Tensor:
-        height, width = lr.shape[-2:]
-        like = torch.zeros(1, 1, self.scale * height, self.scale * width, device=lr.device)
-        batch: Any = {"lr": lr, "target": like, "index": torch.tensor([number], device=lr.device)}
+        count, _, height, width = lr.shape
+        like = torch.zeros(count, 1, self.scale * height, self.scale * width, device=lr.device)
+        batch: Any = {"lr": lr, "target": like, "index": torch.full((count,), number, device=lr.device)}
         return self.task.posterior(batch)
 
     @staticmethod

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lenssr.inference.planes import forget, strips
+
 if TYPE_CHECKING:
     from lenssr.inference.result import Product
 
@@ -29,32 +31,47 @@ def scores(product: Product, given: np.ndarray, area: float, noise: float) -> di
 
     Args:
         product: scores excepted.
-        given: the network's image before its flux was corrected, (H, W), where a constant image keeps its value.
+        given: the network's image before its flux was corrected, in the input's pixels, (h, w), and unit.
         area: input values over values of ``product.sr``, where the two are constant images of one flux.
         noise: of an input pixel.
     """
-    data = product.image.data.astype(np.float64)
+    data = product.image.data
     known = np.isfinite(data)
     height, width = data.shape
-    out = np.nan_to_num(product.sr.astype(np.float64))
-    blocks = out.reshape(height, product.scale, width, product.scale).mean(axis=(1, 3)) * area
-    y, x = np.mgrid[:height, :width]
-    radius = np.hypot(y - (height - 1) / 2, x - (width - 1) / 2) / (min(height, width) / 2)
-    found = {"chi2": float(np.nanmean(np.square(product.residual, dtype=np.float64)))}
+    blocks, power, above = _by_strips(product, area, noise)
+    y, x = np.ogrid[:height, :width]
+    radius = np.hypot(y - np.float32((height - 1) / 2), x - np.float32((width - 1) / 2)) / (min(height, width) / 2)
+    found = {"chi2": float(np.nanmean(np.square(product.residual), dtype=np.float64))}
     found["flux_ratio"] = _ratio(blocks[known].sum(), data[known].sum())
-    own = given.astype(np.float64).reshape(height, product.scale, width, product.scale).mean(axis=(1, 3))
+    own = given
     found["flux_before"] = _above(own, data, known, product.facts["sky"], noise)
     for part in _APERTURES:
         inside, name = known & (radius <= part), f"{100 * part:.0f}"
         found[f"flux_ratio_{name}"] = _ratio(blocks[inside].sum(), data[inside].sum())
         found[f"flux_before_{name}"] = _above(own, data, inside, product.facts["sky"], noise)
     found["flux_correction"] = float(np.sqrt(np.mean((blocks - own)[known] ** 2)) / noise)
-    added = (product.sr - product.bilinear) * area
-    with np.errstate(invalid="ignore"):
-        bright = product.bilinear * area - product.facts["sky"] > _BRIGHT * noise
-    power = np.square(added[bright & np.isfinite(added)])
-    found["added_above_noise"] = float(power[power > (_REAL * noise) ** 2].sum() / power.sum()) if power.sum() else 0.0
+    found["added_above_noise"] = above / power if power else 0.0
     return found
+
+
+def _by_strips(product: Product, area: float, noise: float) -> tuple[np.ndarray, float, float]:
+    """Return the image in the input's pixels and unit, and the power that bright pixels have over bilinear: all, real.
+
+    Real is what exceeds ``_REAL`` times the noise.
+    """
+    scale, (height, width) = product.scale, product.image.data.shape
+    blocks, power, above = np.empty((height, width)), 0.0, 0.0
+    for rows in strips((height, width), scale):
+        fine = slice(scale * rows.start, scale * rows.stop)
+        sr, bilinear = product.sr[fine].astype(np.float64), product.bilinear[fine].astype(np.float64)
+        blocks[rows] = np.nan_to_num(sr).reshape(-1, scale, width, scale).mean(axis=(1, 3)) * area
+        with np.errstate(invalid="ignore"):
+            bright = bilinear * area - product.facts["sky"] > _BRIGHT * noise
+        added = np.square((sr - bilinear)[bright] * area)
+        added = added[np.isfinite(added)]
+        power, above = power + float(added.sum()), above + float(added[added > (_REAL * noise) ** 2].sum())
+        forget(product.sr, product.bilinear)
+    return blocks, power, above
 
 
 def _above(out: np.ndarray, into: np.ndarray, where: np.ndarray, sky: float, noise: float) -> float:

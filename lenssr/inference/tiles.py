@@ -1,22 +1,37 @@
-"""Images larger than memory allows in one pass: overlapping tiles, blended."""
+"""Images larger than memory allows in one pass: overlapping tiles, blended, given row of tiles by row of tiles."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
-__all__ = ["MARGIN", "TILE", "tiled"]
+__all__ = ["MARGIN", "TILE", "banded", "tiled", "tiles"]
 
 TILE = 192  # LR px along a side
 MARGIN = 32  # LR px that neighbours share, beyond what one of them alone answers for
 
+Work = Callable[[Tensor, int], list[Tensor]]
 
-def tiled(
-    work: Callable[[Tensor, int], list[Tensor]], lr: Tensor, scale: int, tile: int = TILE, margin: int = MARGIN
-) -> list[Tensor]:
-    """Apply ``work`` to an image, in one pass where it fits into a tile.
+
+def tiles(height: int, width: int, tile: int = TILE, margin: int = MARGIN) -> int:
+    """Return how many tiles an image takes."""
+    if max(height, width) <= tile:
+        return 1
+    return len(_spans(height, tile, margin)) * len(_spans(width, tile, margin))
+
+
+def tiled(work: Work, lr: Tensor, scale: int, tile: int = TILE, margin: int = MARGIN) -> list[Tensor]:
+    """Apply ``work`` to an image, in one pass where it fits into a tile; see :func:`banded`."""
+    bands = list(banded(work, lr, scale, tile, margin))
+    return [torch.cat(parts, dim=-2) for parts in zip(*(band for _, band in bands), strict=True)]
+
+
+def banded(
+    work: Work, lr: Tensor, scale: int, tile: int = TILE, margin: int = MARGIN, done: Callable[[], None] = lambda: None
+) -> Iterator[tuple[int, list[Tensor]]]:
+    """Yield the first row of a band on the finer grid and its images (1, 1, rows, scale * w), top to bottom.
 
     Neighbouring tiles overlap by twice the margin; a pixel nearer than half of it to a cut is not used, and between
     there the weight rises linearly. So a network that looks no further than half the margin gives what it would give
@@ -28,25 +43,54 @@ def tiled(
         scale: HR pixels per LR pixel.
         tile: LR px.
         margin: LR px.
+        done: called after each tile.
     """
     height, width = lr.shape[-2:]
     if max(height, width) <= tile:
-        return work(lr, 0)
+        yield 0, work(lr, 0)
+        done()
+        return
+    columns = _spans(width, tile, margin)
+    rows = _spans(height, tile, margin)
+    carried: list[Tensor] = []
+    weight = torch.zeros(0)
+    for i, (top, bottom) in enumerate(rows):
+        sums, weights = _row_of_tiles(work, lr[..., top:bottom, :], scale, columns, margin, i * len(columns), done)
+        ramp = _ramp(top, bottom, height, scale, margin).view(-1, 1)
+        sums, weights = [image * ramp for image in sums], weights * ramp
+        if carried:  # what the row of tiles above has left of the rows that both see
+            shared = carried[0].shape[-2]
+            for image, above in zip(sums, carried, strict=True):
+                image[..., :shared, :] += above
+            weights[..., :shared, :] += weight
+        own = scale * ((rows[i + 1][0] if i + 1 < len(rows) else bottom) - top)
+        yield scale * top, [image[..., :own, :] / weights[..., :own, :] for image in sums]
+        carried, weight = [image[..., own:, :].clone() for image in sums], weights[..., own:, :].clone()
+
+
+def _row_of_tiles(
+    work: Work,
+    lr: Tensor,
+    scale: int,
+    columns: list[tuple[int, int]],
+    margin: int,
+    first: int,
+    done: Callable[[], None],
+) -> tuple[list[Tensor], Tensor]:
+    """Return the weighted sums of one row of tiles, and the weights, before the weighting along the columns."""
+    height, width = lr.shape[-2:]
     sums: list[Tensor] = []
-    weights = torch.zeros(1, 1, scale * height, scale * width)
-    number = 0
-    for top, bottom in _spans(height, tile, margin):
-        for left, right in _spans(width, tile, margin):
-            found = work(lr[..., top:bottom, left:right], number)
-            rows, columns = _ramp(top, bottom, height, scale, margin), _ramp(left, right, width, scale, margin)
-            weight = rows.view(-1, 1) * columns.view(1, -1)
-            where = (..., slice(scale * top, scale * bottom), slice(scale * left, scale * right))
-            sums = sums or [torch.zeros(weights.shape, dtype=image.dtype) for image in found]
-            for total, image in zip(sums, found, strict=True):
-                total[where] += weight * image
-            weights[where] += weight
-            number += 1
-    return [total / weights for total in sums]
+    weights = torch.zeros(1, 1, 1, scale * width)
+    for number, (left, right) in enumerate(columns, first):
+        found = work(lr[..., left:right], number)
+        ramp = _ramp(left, right, width, scale, margin)
+        where = (..., slice(scale * left, scale * right))
+        sums = sums or [torch.zeros(1, 1, scale * height, scale * width, dtype=image.dtype) for image in found]
+        for total, image in zip(sums, found, strict=True):
+            total[where] += ramp * image
+        weights[where] += ramp
+        done()
+    return sums, weights.expand(1, 1, scale * height, -1).clone()
 
 
 def _spans(length: int, tile: int, margin: int) -> list[tuple[int, int]]:

@@ -8,31 +8,35 @@ the input, which measures it better than a network guesses it, so that flux is c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
-from lenssr.data.camera.noise import sky
 from lenssr.data.files.images import Image, filled, from_array, read
 from lenssr.data.files.wcs import left_behind
+from lenssr.inference.correct import add_missed, degraded, enlarged_rows, unclipped
+from lenssr.inference.level import sky_of
 from lenssr.inference.network import Network, Seen
+from lenssr.inference.planes import empty, forget, strips
 from lenssr.inference.result import Product
 from lenssr.inference.scores import scores
-from lenssr.inference.tiles import tiled
+from lenssr.inference.tiles import TILE, banded, tiles
 from lenssr.system.progress import track
 
-__all__ = ["upscale"]
+__all__ = ["opened", "products", "upscale"]
 
+Advance = Callable[[int, float, str], None]
 _FITTING = (0.8, 1.2)  # reduced chi-squared that needs no word
 _WITHOUT = (
     "the run tells no uncertainty, so there is no ERR: train with model.predict_variance=true, or use a diffusion model"
 )
-_SMOOTH = 6.0  # input pixels, sigma of a Gaussian
+_TOGETHER = 8  # small images of one size that a network sees at once
+_WAITING = 32  # images of whatever size that wait for others of their size
+_HIGH = 1e4  # a sky over its noise which float32 does not hold with it
 
 
 def upscale(
@@ -40,6 +44,7 @@ def upscale(
     inputs: str | Path | np.ndarray | Image | Sequence[str | Path | np.ndarray | Image],
     device: str = "auto",
     draws: int | None = None,
+    symmetry: bool = False,
 ) -> list[Product]:
     """Apply a finished run to images of any size.
 
@@ -48,68 +53,174 @@ def upscale(
         inputs: files (see :func:`lenssr.data.files.images.read`), arrays (H, W) of flux per pixel, or both.
         device: ``auto``, ``cpu`` or ``cuda``.
         draws: of a diffusion model; None for the run's own number.
+        symmetry: take the mean over the eight turns and mirrors of the input, and tell the spread over them.
 
     Raises:
         LensSRError: the run or an image cannot be used.
     """
-    where = "cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device
-    network = Network(run, torch.device(where), draws)
+    network = opened(run, device, draws, symmetry)
     entries: Sequence[Any] = [inputs] if isinstance(inputs, str | Path | np.ndarray | Image) else inputs
-    images = [image for entry in entries for image in _opened(entry)]
-    products = []
+    images = [image for entry in entries for image in _read(entry)]
     with track(f"upscaling with {network.name}", len(images), "images") as advance:
-        for image in images:
-            products.append(_upscaled(network, image))
-            advance(1, image.name)
-    return products
+        told = products(network, images, lambda number, part, note: advance(part, note))
+        found = sorted(told, key=lambda pair: pair[0])
+    return [product for _, product in found]
 
 
-def _opened(entry: str | Path | np.ndarray | Image) -> list[Image]:
+def opened(run: str | Path, device: str, draws: int | None, symmetry: bool) -> Network:
+    """Return a run's network where it shall compute; ``auto`` is a GPU if there is one."""
+    where = "cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device
+    return Network(run, torch.device(where), draws, symmetry)
+
+
+def _read(entry: str | Path | np.ndarray | Image) -> list[Image]:
     if isinstance(entry, Image):
         return [entry]
     return from_array(entry) if isinstance(entry, np.ndarray) else read(entry)
 
 
-def _upscaled(network: Network, image: Image) -> Product:
-    scale, seen = network.scale, network.seen()
+@dataclass
+class _Prepared:
+    """An image in the network's units.
+
+    Attributes:
+        number: of the image, in the order in which they come.
+        data: the image less its sky, float32 (H, W), holes filled.
+        here: which pixels were measured; None for all.
+        why: what the gain matches, ``noise`` or ``peak``.
+    """
+
+    number: int
+    image: Image
+    data: np.ndarray
+    here: np.ndarray | None
+    level: float
+    noise: float
+    gain: float
+    why: str
+
+
+def products(network: Network, images: Iterable[Image], advance: Advance) -> Iterator[tuple[int, Product]]:
+    """Yield the number of each image and what became of it, as they are ready: images of one size together.
+
+    No more images are held than wait for others of their size.
+
+    Args:
+        network: that upscales them.
+        images: in any number.
+        advance: is told the number of an image, which part of it was done, and a word on it.
+    """
+    waiting: dict[tuple[int, ...], list[_Prepared]] = {}
+    for number, image in enumerate(images):
+        one = _prepared(network, number, image)
+        if max(image.data.shape) > TILE:
+            yield from _finished(network, [one], advance)
+            continue
+        alike = waiting.setdefault(image.data.shape, [])
+        alike.append(one)
+        if len(alike) == _TOGETHER:
+            yield from _finished(network, waiting.pop(image.data.shape), advance)
+        elif sum(map(len, waiting.values())) >= _WAITING:
+            yield from _finished(network, waiting.pop(next(iter(waiting))), advance)
+    for alike in waiting.values():
+        yield from _finished(network, alike, advance)
+
+
+def _prepared(network: Network, number: int, image: Image) -> _Prepared:
+    seen = network.seen
     masked = ~np.isfinite(image.data)
-    level, noise = sky(image.data, image.rms)
+    here = ~masked if masked.any() else None
+    level, noise = sky_of(image)
     # float32 holds a noise of one on a sky of 1e8 only once that is taken off
-    data = (filled(image.data) - level).astype(np.float32)
-    pixels = torch.from_numpy(data)
+    data = (image.data if here is None else filled(image.data)).astype(np.float64, copy=False)
+    data = np.subtract(data, level, out=np.empty(data.shape, np.float32), casting="same_kind")
     gain, why = _gain(data, noise, seen)
-    x = torch.from_numpy(data * gain)[None, None]
-    found, spread, scatter = tiled(network, x.clamp(min=0) if seen.clipped else x, scale)
-    if seen.clipped:
-        found = unclipped(found, seen.target_noise)
-    surface, err, turned = found / gain, spread / gain, scatter / gain  # above the sky, as the data
-    here = torch.from_numpy(~masked)
-    given = surface[0, 0].numpy().astype(np.float64) + level
-    surface += _missed(surface, scale, pixels, here)
-    rms = torch.from_numpy(filled(image.noise(level, noise)).astype(np.float32))
-    degraded, blur = _degraded(surface, scale, seen, pixels, rms, here)
-    residual = ((degraded - pixels) / rms).numpy()
-    bilinear = F.interpolate(pixels[None, None], scale_factor=scale, mode="bilinear")
+    return _Prepared(number, image, data, here, level, noise, gain, why)
+
+
+def _finished(network: Network, alike: list[_Prepared], advance: Advance) -> Iterator[tuple[int, Product]]:
+    """Yield the products of images of one size."""
+    seen, scale = network.seen, network.scale
+    shape = tuple(scale * n for n in alike[0].data.shape)
+    parts = tiles(*alike[0].data.shape)
+    x = torch.from_numpy(np.stack([one.data * np.float32(one.gain) for one in alike])[:, None])
+    planes: list[list[np.ndarray]] = []
+    done = 0
+
+    def tile() -> None:
+        nonlocal done
+        done += 1
+        if parts > 1:
+            advance(alike[0].number, 1 / parts, f"{alike[0].image.name}, tile {done} of {parts}")
+
+    for top, band in banded(network, x.clamp(min=0) if seen.clipped else x, scale, done=tile):
+        planes = planes or [[empty(shape) for _ in alike] for _ in band]
+        for kind, (images, found) in enumerate(zip(planes, band, strict=True)):
+            found = unclipped(found, seen.target_noise) if seen.clipped and kind == 0 else found
+            for plane, image, one in zip(images, found[:, 0].numpy(), alike, strict=True):
+                plane[top : top + len(image)] = image / np.float32(one.gain)
+                forget(plane)
+    del x
+    for i, one in enumerate(alike):
+        product = _product(network, one, [images[i] for images in planes])
+        if parts == 1:
+            advance(one.number, 1.0, one.image.name)
+        yield one.number, product
+
+
+def _product(network: Network, one: _Prepared, planes: list[np.ndarray]) -> Product:
+    """Return an image as flux, with what is known of it, from the network's planes above the sky."""
+    image, scale, (surface, *rest) = one.image, network.scale, planes
+    err = rest.pop(0) if network.uncertain else None
+    symmetry = rest.pop(0) if network.symmetry else None
     area = 1.0 if image.per_area else float(scale**2)
-    hidden = np.kron(masked, np.ones((scale, scale), bool))
-    planes = (surface, err, bilinear, turned)
-    sky_too = (level, 0.0, level, 0.0)
-    sr, spreads, plain, symmetry = (
-        np.where(hidden, np.nan, (plane[0, 0].numpy().astype(np.float64) + added) / area)
-        for plane, added in zip(planes, sky_too, strict=True)
-    )
-    residual[masked] = np.nan
-    told = spreads if network.uncertain else None
-    product = Product(image, scale, sr, told, plain, residual, network.spread, network)
-    product.symmetry = None if network.posterior else symmetry
-    product.facts = {"sky": level, "noise": noise, "gain": gain, **({"blur": blur} if blur else {})}
-    product.facts |= scores(product, given, area, noise)
-    product.warnings = [*image.notes, *_not_carried(image)]
-    product.warnings += _unlike(image, noise * gain, data.max() * gain, seen, why)
-    product.warnings += _misfit(product.facts["chi2"])
-    if not network.uncertain:
-        product.warnings.append(_WITHOUT)
+    given = _means(surface, scale)
+    add_missed(surface, scale, one.data, one.here)
+    rms = filled(image.noise(one.level, one.noise)).astype(np.float32)
+    taken, blur = degraded(surface, scale, network.seen, one.data, rms, one.here)
+    residual = (taken - one.data) / rms
+    bilinear = empty(surface.shape, _precision(one))
+    sr = empty(surface.shape, _precision(one))
+    for rows in strips(one.data.shape, scale):
+        fine = slice(scale * rows.start, scale * rows.stop)
+        hidden = None if one.here is None else np.kron(~one.here[rows], np.ones((scale, scale), bool))
+        sr[fine] = (surface[fine].astype(np.float64) + one.level) / area
+        bilinear[fine] = (enlarged_rows(one.data, rows, scale).astype(np.float64) + one.level) / area
+        for plane in (err, symmetry):
+            if plane is not None:
+                plane[fine] /= np.float32(area)
+        for plane in (sr, bilinear, err, symmetry):
+            if plane is not None and hidden is not None:
+                plane[fine][hidden] = np.nan
+        forget(surface, sr, bilinear, err, symmetry)
+    if one.here is not None:
+        residual[~one.here] = np.nan
+    product = Product(image, scale, sr, err, bilinear, residual, network.spread, network, symmetry)
+    product.facts = {"sky": one.level, "noise": one.noise, "gain": one.gain, **({"blur": blur} if blur else {})}
+    product.facts |= scores(product, given + one.level, area, one.noise)
+    product.warnings = _words(network, one, product.facts["chi2"])
     return product
+
+
+def _means(surface: np.ndarray, scale: int) -> np.ndarray:
+    from lenssr.inference.correct import binned
+
+    return binned(surface, scale).astype(np.float64)
+
+
+def _precision(one: _Prepared) -> Any:
+    """Return float64 where images are small, or a high sky would take its noise from float32."""
+    small = one.data.size <= TILE**2
+    return np.float64 if small or abs(one.level) > _HIGH * one.noise else np.float32
+
+
+def _words(network: Network, one: _Prepared, chi2: float) -> list[str]:
+    """Return what is to be said of an image."""
+    image, seen = one.image, network.seen
+    words = [*image.notes, *_not_carried(image)]
+    words += _unlike(image, one.noise * one.gain, float(one.data.max()) * one.gain, seen, one.why)
+    words += _misfit(chi2)
+    return words if network.uncertain else [*words, _WITHOUT]
 
 
 def _not_carried(image: Image) -> list[str]:
@@ -117,21 +228,6 @@ def _not_carried(image: Image) -> list[str]:
     behind = left_behind(image.header) if image.header is not None else []
     words = ", ".join(behind[:6])
     return [f"its header's {words} refer to other pixels or extensions and were left out"] if behind else []
-
-
-def unclipped(mean: Tensor, noise: float) -> Tensor:
-    """Return the flux whose recording by a camera that clips negative counts has this mean.
-
-    Inverts m = s phi(u / s) + u Phi(u / s), the mean of a rectified Gaussian of width s, by Newton's method; fluxes
-    below -s, which a clipped image tells nothing of, become -s.
-    """
-    flux = mean.double()
-    for _ in range(30):
-        z = flux / noise
-        below = torch.special.ndtr(z)
-        told = noise * torch.exp(-0.5 * z * z) / (2 * torch.pi) ** 0.5 + flux * below
-        flux = (flux - (told - mean) / below.clamp(min=1e-3)).clamp(min=-noise)
-    return flux.float()
 
 
 def _misfit(chi2: float) -> list[str]:
@@ -148,49 +244,6 @@ def _gain(data: np.ndarray, noise: float, seen: Seen) -> tuple[float, str]:
     if seen.noise[0] == seen.noise[1]:
         return seen.noise[0] / noise, "noise"
     return seen.peak / max(float(np.quantile(data, 0.9995)), noise), "peak"
-
-
-def _missed(surface: Tensor, scale: int, data: Tensor, here: Tensor) -> Tensor:
-    """Return the smooth flux that an image lacks against the input, (1, 1, H, W).
-
-    Over many pixels the input itself measures the flux better than any network guesses it: what is smoother than
-    ``_SMOOTH`` pixels is taken from there, which adds a 21st of a pixel's noise, and the total is the input's.
-    """
-    from scipy.ndimage import gaussian_filter
-
-    weight = here.double().numpy()
-    lacking = np.where(weight > 0, (data - _binned(surface, scale)).double().numpy(), 0.0)
-    smooth = gaussian_filter(lacking, _SMOOTH) / np.maximum(gaussian_filter(weight, _SMOOTH), 1e-6)
-    fine = F.interpolate(torch.from_numpy(smooth)[None, None], scale_factor=scale, mode="bilinear").float()
-    return fine + (torch.from_numpy(lacking) - _binned(fine, scale))[here].mean()
-
-
-def _binned(surface: Tensor, scale: int) -> Tensor:
-    return F.avg_pool2d(surface, scale)[0, 0]
-
-
-def _degraded(
-    surface: Tensor, scale: int, seen: Seen, data: Tensor, rms: Tensor, here: Tensor
-) -> tuple[Tensor, float | None]:
-    """Return what the camera would make of an image; a blur of unknown strength is the one that fits best."""
-    if seen.kernel is not None:
-        from lenssr.data.camera.degrade import convolve
-
-        taken = convolve(surface[0, 0].double().numpy(), seen.kernel)
-        return _binned(torch.from_numpy(taken).float()[None, None], scale), None
-    if seen.blur is None:
-        return _binned(surface, scale), None
-    from lenssr.data.camera.degrade import blurred
-
-    def trial(sigma: float) -> Tensor:
-        width = torch.tensor([float(sigma) * scale])
-        return _binned(blurred(surface[0], width, sigma * scale)[None], scale)
-
-    def misfit(sigma: float) -> float:
-        return float((((trial(sigma) - data) / rms).square())[here].mean())
-
-    best = min(np.linspace(*seen.blur, 41), key=misfit)
-    return trial(float(best)), float(best)
 
 
 def _unlike(image: Image, noise: float, peak: float, seen: Seen, why: str) -> list[str]:
@@ -210,12 +263,3 @@ def _unlike(image: Image, noise: float, peak: float, seen: Seen, why: str) -> li
     if why == "noise" and not 0.2 < peak / seen.peak < 5:
         told.append(f"a peak of {peak / noise:.0f} times the noise, in training some {seen.peak / noise:.0f}")
     return told
-
-
-def summary(product: Product) -> dict[str, Any]:
-    """Return what a product is, as plain values for JSON."""
-    network = product.network
-    return {
-        "image": product.image.name, "run": network.hash, "model": network.name, "scale": product.scale,
-        "err": product.spread, "facts": product.facts, "warnings": product.warnings,
-    }  # fmt: skip

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lenssr.config.compose import compose, plain
 from lenssr.runs.evaluation import Evaluation
-from lenssr.runs.folder import Run
+from lenssr.runs.folder import Run, RunResult
 from lenssr.runs.stages import identify
 
 __all__ = [
+    "Errand",
     "Job",
     "asked",
     "distinct",
@@ -28,9 +29,38 @@ __all__ = [
 _LAST_LINES = 5
 
 
+@dataclass(frozen=True)
+class Errand:
+    """Work that is no run: a command of this package, done when its folder says so.
+
+    Attributes:
+        folder: of its own, which is locked while it is done.
+        hash: its identity.
+        words: of the Python interpreter, which do it.
+        done: whether a folder holds what the work shall make.
+        outputs: folder beside which consoles are kept.
+    """
+
+    folder: Path
+    hash: str
+    words: list[str]
+    done: Callable[[Path], bool]
+    outputs: Path
+    stages: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What a launcher asks of a run's configuration."""
+        return {"paths": {"outputs": str(self.outputs)}}
+
+    def result(self) -> RunResult | None:
+        """Return a result without scores; None unless it is done."""
+        return RunResult(self.folder, self.hash, {}, trained=False) if self.done(self.folder) else None
+
+
 @dataclass
 class Job:
-    """One configuration of a sweep, or one evaluation of a finished run.
+    """One configuration of a sweep, one evaluation of a finished run, or an errand.
 
     Attributes:
         overrides: of its command line.
@@ -41,7 +71,7 @@ class Job:
     """
 
     overrides: list[str]
-    run: Run | Evaluation
+    run: Run | Evaluation | Errand
     needs: int = 1
     state: str = "waiting"
     console: Path = Path()
@@ -49,6 +79,8 @@ class Job:
     @property
     def command(self) -> str:
         """To be typed, to run it alone."""
+        if isinstance(self.run, Errand):
+            return shlex.join(["python", *self.run.words])
         if isinstance(self.run, Evaluation):
             return shlex.join(["python", "scripts/evaluate.py", str(self.run.run), *self.overrides])
         return shlex.join(["python", "train.py", *self.overrides])
@@ -56,6 +88,8 @@ class Job:
     @property
     def arguments(self) -> list[str]:
         """Of the Python interpreter, which do it."""
+        if isinstance(self.run, Errand):
+            return self.run.words
         if isinstance(self.run, Evaluation):
             return ["-m", "lenssr.evaluate", str(self.run.run), *self.overrides]
         devices = self.run.config["trainer"]["devices"]

@@ -95,7 +95,7 @@ def show_runs(runs: Sequence[tuple[Sequence[str], RunResult | None]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    done = [(overrides, result) for overrides, result in runs if result]
+    done = [(overrides, result) for overrides, result in runs if result and "scores" in result.metrics]
     common = set.intersection(*(set(overrides) for overrides, _ in runs)) if len(runs) > 1 else set()
     kinds: dict[tuple[str, ...], list[tuple[str, RunResult]]] = {}
     for overrides, result in done:

@@ -56,7 +56,7 @@ def _bar(title: str, total: int, unit: str, estimate: bool) -> Iterator[Callable
         TextColumn("{task.fields[note]}"),
     )
     start = time.monotonic()
-    done = 0
+    done = 0.0
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(title, total=total, rate="", note="")
 
@@ -73,7 +73,7 @@ def _bar(title: str, total: int, unit: str, estimate: bool) -> Iterator[Callable
 @contextmanager
 def _lines(title: str, total: int, unit: str, estimate: bool) -> Iterator[Callable[..., None]]:
     start = last = time.monotonic()
-    done = 0
+    done = 0.0
     shown = ""
 
     def advance(n: float = 1, note: str | None = None) -> None:
@@ -81,11 +81,12 @@ def _lines(title: str, total: int, unit: str, estimate: bool) -> Iterator[Callab
         done += n
         shown = shown if note is None else note
         now = time.monotonic()
-        if now - last >= _QUIET or done >= total:
+        over = done >= total - 1e-6  # parts of a unit add up to it but for rounding
+        if now - last >= _QUIET or over:
             last = now
             rate = done / max(1e-9, now - start)
-            left = "" if done >= total else f", {duration((total - done) / rate)} left"
+            left = "" if over else f", {duration((total - done) / rate)} left"
             speed = f", {rate:.3g} {unit}/s{left}" if estimate else ""
-            say(f"{title}: {done}/{total}{speed}{'  ' + shown if shown else ''}")
+            say(f"{title}: {round(done, 1):g}/{total}{speed}{'  ' + shown if shown else ''}")
 
     yield advance

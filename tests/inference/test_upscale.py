@@ -18,9 +18,9 @@ from lenssr.data.files.wcs import rescaled
 from lenssr.errors import DataError, RunError
 from lenssr.inference import main as command
 from lenssr.inference import upscale
+from lenssr.inference.correct import unclipped
 from lenssr.inference.product import write_fits
 from lenssr.inference.tiles import tiled
-from lenssr.inference.upscale import unclipped
 from lenssr.train import train
 
 
@@ -56,8 +56,8 @@ def test_every_sky_position_stays_where_it_was(kind, scale):
 def test_flux_is_conserved_and_the_header_kept(run, tmp_path):
     path = tmp_path / "lens.fits"
     fits.PrimaryHDU(lens(), header("CD")).writeto(path)
-    product = upscale(run, path)[0]
-    write_fits(product, tmp_path / "sr.fits", symmetry=True)
+    product = upscale(run, path, symmetry=True)[0]
+    write_fits(product, tmp_path / "sr.fits")
     with fits.open(tmp_path / "sr.fits") as hdus:
         assert [hdu.name for hdu in hdus] == ["PRIMARY", "SCI", "BILINEAR", "SYMSPREAD", "RESIDUAL"]
         sci, err, residual = (hdus[name].data for name in ("SCI", "SYMSPREAD", "RESIDUAL"))
@@ -103,7 +103,7 @@ def test_surface_brightness_is_not_divided_among_pixels(run, tmp_path):
 def test_scaling_the_input_scales_the_output(run):
     """What is inside is in the network's units; what leaves is in the input's, with its sky."""
     image = lens()
-    one, other = upscale(run, [image, 1000 * image - 50])
+    one, other = upscale(run, [image, 1000 * image - 50], symmetry=True)
     assert (other.sr * 4 + 50) / 1000 == pytest.approx(one.sr * 4, abs=2e-4)
     assert other.symmetry / 1000 == pytest.approx(one.symmetry, abs=1e-5)
 

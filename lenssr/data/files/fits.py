@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from lenssr.data.files.choice import Choice
 from lenssr.data.files.image import Image
-from lenssr.data.files.planes import Plane, bad_pixels, belonging, deviation, role
+from lenssr.data.files.planes import Plane, bad_pixels, belonging, deviation, planes_of
 from lenssr.data.files.wcs import flat, is_coordinate
 from lenssr.errors import DataError
 
@@ -20,7 +21,7 @@ _SUFFIX = re.compile(r"\.(fits?|fts)?(\.(gz|fz|bz2))?$", re.I)
 _STRUCTURE = ("XTENSION", "SIMPLE", "EXTEND", "NEXTEND", "EXTNAME", "EXTVER", "EXTLEVEL", "INHERIT", "PCOUNT", "GCOUNT")
 
 
-def read_fits(path: Path) -> list[Image]:
+def read_fits(path: Path, choice: Choice | None = None) -> list[Image]:
     """Return the images of a file, with what was left out or not understood among the notes of the first.
 
     Raises:
@@ -34,8 +35,9 @@ def read_fits(path: Path) -> list[Image]:
             _whole_file(hdus, path)
             if is_product(hdus):
                 raise DataError(f"{path} is a product of this program (SRSCALE in its header): not upscaled again.")
-            planes, notes = _planes(hdus)
+            planes, notes = planes_of(hdus)
             primary = hdus[0].header
+    planes = choice.apply(planes, path) if choice else planes
     images: list[Image] = []
     used: set[int] = set()
     for plane in (plane for plane in planes if plane.kind == "image"):
@@ -66,33 +68,6 @@ def _whole_file(hdus: Any, path: Path) -> None:
         needed = max(needed, int(place.get("datLoc", 0)) + int(place.get("datSpan", 0)))
     if needed > length:
         raise DataError(f"{path} is cut short: {length} of {needed} bytes; fetch it again.")
-
-
-def _planes(hdus: Any) -> tuple[list[Plane], list[str]]:
-    planes, notes = [], []
-    for number, hdu in enumerate(hdus):
-        if not hdu.is_image or hdu.data is None or hdu.data.ndim < 2:
-            continue
-        name = str(hdu.name or "").upper() if number or hdu.name != "PRIMARY" else ""
-        kind, prefix = role(name, str(hdu.header.get("EXTTYPE", "")))
-        pixels = _blanked(hdu).reshape(-1, *hdu.data.shape[-2:])
-        version = hdu.ver if isinstance(hdu.ver, int) else 1
-        planes.append(Plane(name, version, number, pixels, hdu.header, kind, prefix))
-    if planes and not any(plane.kind == "image" for plane in planes):
-        planes[0].kind = "image"  # a file of one plane whose name says noise or weight: it is what was asked for
-        notes.append(f"{planes[0].name} is taken for the image, since no other plane is one")
-    return planes, notes
-
-
-def _blanked(hdu: Any) -> np.ndarray:
-    """Return pixels, NaN where BLANK says that there is none; astropy leaves it in where integers are unsigned."""
-    data = np.asarray(hdu.data)
-    blank = hdu._orig_blank if getattr(hdu, "_orig_blank", None) is not None else hdu.header.get("BLANK")
-    if data.dtype.kind in "iu" and isinstance(blank, int):
-        zero = float(getattr(hdu, "_orig_bzero", 0) or 0)
-        factor = float(getattr(hdu, "_orig_bscale", 1) or 1)
-        return np.where(data == blank * factor + zero, np.nan, data.astype(np.float64))
-    return data
 
 
 def _images(

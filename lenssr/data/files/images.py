@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lenssr.data.files.borders import unmeasured
+from lenssr.data.files.choice import Choice
 from lenssr.data.files.fits import read_fits
 from lenssr.data.files.image import Image, filled
 from lenssr.data.files.units import unit_note
@@ -23,10 +24,14 @@ _KNOWN = 0.1  # of the pixels, and as many as a square of _LEAST has: fewer tell
 _FITS = tuple(f"{kind}{packed}" for kind in (".fits", ".fit", ".fts") for packed in ("", ".gz", ".bz2", ".fz"))
 
 
-def read(path: str | Path) -> list[Image]:
+def read(path: str | Path, choice: Choice | None = None) -> list[Image]:
     """Return every image of a file that can be used; nothing in it can run code.
 
     A plane that cannot is left out, and that is said among the notes of the first that can.
+
+    Args:
+        path: of the file.
+        choice: of the planes of a FITS file, where somebody knows better than it says.
 
     Raises:
         DataError: it cannot be read, or holds no image that can be used.
@@ -34,7 +39,7 @@ def read(path: str | Path) -> list[Image]:
     path = Path(path)
     readers: dict[str, Callable[[Path], list[Image]]] = {".npy": _npy, ".h5": _h5, ".hdf5": _h5}
     fits = path.name.lower().endswith((*_FITS, ".fz"))
-    reader = read_fits if fits else readers.get(path.suffix.lower())
+    reader = (lambda p: read_fits(p, choice)) if fits else readers.get(path.suffix.lower())
     if reader is None:
         raise DataError(f"{path} is none of .fits, .fits.gz, .fits.fz, .fits.bz2, .npy, .h5.")
     if not path.is_file():

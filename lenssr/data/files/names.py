@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-__all__ = ["distinct", "file_name"]
+__all__ = ["Taken", "distinct", "file_name"]
 
 _LONGEST = 120  # characters, well within what file systems hold with what is added to them
 
@@ -24,13 +24,21 @@ def file_name(text: str) -> str:
 
 def distinct(names: Iterable[str]) -> list[str]:
     """Return names that differ where capitals count as small letters too; the later ones are numbered."""
-    taken: set[str] = set()
-    found = []
-    for name in names:
+    taken = Taken()
+    return [taken.take(name) for name in names]
+
+
+class Taken:
+    """Names that are in use, where capitals count as small letters."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+
+    def take(self, name: str) -> str:
+        """Return a name that nobody has, numbered if need be, and keep it."""
         number, candidate = 1, name
-        while candidate.lower() in taken:
+        while candidate.lower() in self._names:
             number += 1
             candidate = f"{name}_{number}"
-        taken.add(candidate.lower())
-        found.append(candidate)
-    return found
+        self._names.add(candidate.lower())
+        return candidate

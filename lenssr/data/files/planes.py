@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Plane", "bad_pixels", "belonging", "deviation", "role"]
+__all__ = ["Plane", "bad_pixels", "belonging", "deviation", "planes_of", "role"]
 
 _ROLES = {
     "sigma": "ERR ERROR ERRORS RMS SIGMA SIG NOISE STD STDEV STDDEV UNCERT UNCERTAINTY UNC RMSMAP NOISEMAP ERRMAP",
@@ -52,6 +52,7 @@ class Plane:
         header: its own.
         kind: ``image``, ``sigma``, ``variance``, ``inverse``, ``mask`` or ``other``.
         prefix: what stands before the word that says the kind, as the band in VIS_RMS.
+        everyones: whether somebody chose it for every image.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Plane:
     header: Any
     kind: str
     prefix: str
+    everyones: bool = False
 
 
 def role(name: str, exttype: str = "") -> tuple[str, str]:
@@ -84,12 +86,43 @@ def role(name: str, exttype: str = "") -> tuple[str, str]:
     return "image", word
 
 
+def planes_of(hdus: Any) -> tuple[list[Plane], list[str]]:
+    """Return the planes of an open file, each with its role, and what is to be said of them."""
+    planes, notes = [], []
+    for number, hdu in enumerate(hdus):
+        if not hdu.is_image or hdu.data is None or hdu.data.ndim < 2:
+            continue
+        name = str(hdu.name or "").upper() if number or hdu.name != "PRIMARY" else ""
+        kind, prefix = role(name, str(hdu.header.get("EXTTYPE", "")))
+        pixels = _blanked(hdu).reshape(-1, *hdu.data.shape[-2:])
+        version = hdu.ver if isinstance(hdu.ver, int) else 1
+        planes.append(Plane(name, version, number, pixels, hdu.header, kind, prefix))
+    if planes and not any(plane.kind == "image" for plane in planes):
+        planes[0].kind = "image"  # a file of one plane whose name says noise or weight: it is what was asked for
+        notes.append(f"{planes[0].name} is taken for the image, since no other plane is one")
+    return planes, notes
+
+
+def _blanked(hdu: Any) -> np.ndarray:
+    """Return pixels, NaN where BLANK says that there is none; astropy leaves it in where integers are unsigned."""
+    data = np.asarray(hdu.data)
+    blank = hdu._orig_blank if getattr(hdu, "_orig_blank", None) is not None else hdu.header.get("BLANK")
+    if data.dtype.kind in "iu" and isinstance(blank, int):
+        zero = float(getattr(hdu, "_orig_bzero", 0) or 0)
+        factor = float(getattr(hdu, "_orig_bscale", 1) or 1)
+        return np.where(data == blank * factor + zero, np.nan, data.astype(np.float64))
+    return data
+
+
 def belonging(image: Plane, planes: list[Plane], kinds: tuple[str, ...]) -> Plane | None:
     """Return the noise or the mask of an image; None where none is told to be its.
 
     Of several candidates the first kind that is there counts: a standard deviation before a variance.
     """
     images = [plane for plane in planes if plane.kind == "image"]
+    for plane in planes:
+        if plane.everyones and plane.kind in kinds and plane.pixels.shape[-2:] == image.pixels.shape[-2:]:
+            return plane
     for kind in kinds:
         known = [plane for plane in planes if plane.kind == kind and plane.pixels.shape[-2:] == image.pixels.shape[-2:]]
         for test in (_same_name, _same_version, _follows, _alone):

@@ -1,5 +1,7 @@
 """Which plane is what, what a unit means for smaller pixels, where an image lies, and names that name no path."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -10,7 +12,7 @@ from lenssr.data.files.names import distinct, file_name
 from lenssr.data.files.units import intensive
 from lenssr.data.files.wcs import rescaled
 from lenssr.errors import ConfigError, DataError
-from lenssr.inference.destinations import destinations
+from lenssr.inference.destinations import Folder
 
 
 def noise(seed=0, size=32):
@@ -125,5 +127,8 @@ def test_nothing_is_written_over_an_input_or_anothers_file(tmp_path):
     fits.PrimaryHDU(noise()).writeto(tmp_path / "a.fits")
     for inputs in ([str(tmp_path / "a.fits")], ["b.fits"]):
         with pytest.raises(ConfigError, match=r"with -o|input"):
-            destinations(["b"], tmp_path / "a.fits", inputs, overwrite=False)
-    assert destinations(["b"], tmp_path / "a.fits", ["b.fits"], overwrite=True) == [tmp_path / "a.fits"]
+            Folder(tmp_path / "a.fits").check([Path(name) for name in inputs])
+    Folder(tmp_path / "a.fits", overwrite=True).check([Path("b.fits")])
+    (tmp_path / "b_sr.fits").write_bytes(b"another's")
+    with pytest.raises(ConfigError, match="not written by this program"):
+        Folder(tmp_path).check([Path("b.fits")])

@@ -1,0 +1,34 @@
+"""How files are read for upscaling: as they say themselves, as somebody chose, or as stamps at the places of a list."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from lenssr.data.files.choice import Choice
+from lenssr.data.files.images import Image, read
+from lenssr.errors import ConfigError
+
+__all__ = ["reader"]
+
+
+def reader(arguments: argparse.Namespace) -> Callable[[Path], Iterable[Image]]:
+    """Return what reads a file, by ``--image``, ``--noise``, ``--mask``, ``--catalogue`` and ``--size``.
+
+    Raises:
+        ConfigError: the catalogue or the size cannot be understood.
+    """
+    choice = Choice(arguments.image, arguments.noise, arguments.mask)
+
+    def whole(path: Path) -> list[Image]:
+        return read(path, choice)
+
+    if arguments.catalogue is None:
+        return whole
+    from lenssr.data.files.catalogue import read_catalogue, size_of, stamps
+
+    positions, size = read_catalogue(arguments.catalogue), size_of(arguments.size)
+    if not positions:
+        raise ConfigError(f"{arguments.catalogue} holds no position.")
+    return lambda path: stamps(whole(path), positions, size, str(path))
