@@ -16,6 +16,7 @@ from lenssr.inference.planes import forget, strips
 __all__ = ["add_missed", "binned", "degraded", "enlarged_rows", "unclipped"]
 
 _SMOOTH = 6.0  # input pixels, sigma of a Gaussian
+_CLOSE = 1e-9  # of the noise, between two steps of Newton's method, where it ends
 _TRIAL = 512  # input pixels along a side that a blur of unknown strength is fitted on
 
 
@@ -30,7 +31,10 @@ def unclipped(mean: Tensor, noise: float) -> Tensor:
         z = flux / noise
         below = torch.special.ndtr(z)
         told = noise * torch.exp(-0.5 * z * z) / (2 * torch.pi) ** 0.5 + flux * below
-        flux = (flux - (told - mean) / below.clamp(min=1e-3)).clamp(min=-noise)
+        better = (flux - (told - mean) / below.clamp(min=1e-3)).clamp(min=-noise)
+        still, flux = float((better - flux).abs().max()) > _CLOSE * noise, better
+        if not still:
+            break
     return flux.float()
 
 
@@ -116,9 +120,9 @@ def _blur(fine: np.ndarray, seen: Seen, scale: int, sigma: float | None) -> np.n
     if seen.kernel is not None:
         return convolve(fine.astype(np.float64), seen.kernel).astype(np.float32)
     assert sigma is not None
-    return blurred(torch.from_numpy(np.ascontiguousarray(fine))[None], torch.tensor([float(sigma * scale)]), sigma * scale)[
-        0
-    ].numpy()
+    return blurred(
+        torch.from_numpy(np.ascontiguousarray(fine))[None], torch.tensor([float(sigma * scale)]), sigma * scale
+    )[0].numpy()
 
 
 def _fitting(

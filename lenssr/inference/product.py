@@ -76,7 +76,8 @@ def _write(file: BinaryIO, name: str, plane: np.ndarray, header: Any) -> None:
 
     kind = _precision(plane)
     hdu = fits.ImageHDU(np.zeros((1, 1), kind), header, name=name)
-    hdu.verify("silentfix")
+    if name == "SCI":  # the others' cards are some of its
+        hdu.verify("silentfix")
     hdu.header["NAXIS1"], hdu.header["NAXIS2"] = plane.shape[1], plane.shape[0]
     file.write(hdu.header.tostring().encode("ascii"))
     for rows in strips(plane.shape):

@@ -31,40 +31,43 @@ def scores(product: Product, given: np.ndarray, area: float, noise: float) -> di
 
     Args:
         product: scores excepted.
-        given: the network's image before its flux was corrected, in the input's pixels, (h, w), and unit.
+        given: the network's image before its flux was corrected, above the sky, in the input's pixels (h, w) and unit.
         area: input values over values of ``product.sr``, where the two are constant images of one flux.
         noise: of an input pixel.
     """
-    data = product.image.data
+    data, sky = product.image.data, product.facts["sky"]
     known = np.isfinite(data)
     height, width = data.shape
     blocks, power, above = _by_strips(product, area, noise)
     y, x = np.ogrid[:height, :width]
-    radius = np.hypot(y - np.float32((height - 1) / 2), x - np.float32((width - 1) / 2)) / (min(height, width) / 2)
+    radius = np.hypot(y - np.float32((height - 1) / 2), x - np.float32((width - 1) / 2))
     found = {"chi2": float(np.nanmean(np.square(product.residual), dtype=np.float64))}
-    found["flux_ratio"] = _ratio(blocks[known].sum(), data[known].sum())
-    own = given
-    found["flux_before"] = _above(own, data, known, product.facts["sky"], noise)
-    for part in _APERTURES:
-        inside, name = known & (radius <= part), f"{100 * part:.0f}"
-        found[f"flux_ratio_{name}"] = _ratio(blocks[inside].sum(), data[inside].sum())
-        found[f"flux_before_{name}"] = _above(own, data, inside, product.facts["sky"], noise)
-    found["flux_correction"] = float(np.sqrt(np.mean((blocks - own)[known] ** 2)) / noise)
+    for name, part in (("", np.inf), *((f"_{100 * part:.0f}", part) for part in _APERTURES)):
+        inside = known & (radius <= part * min(height, width) / 2)
+        count = int(inside.sum())
+        into, out, own = (np.sum(plane, where=inside, dtype=np.float64) for plane in (data, blocks, given))
+        found[f"flux_ratio{name}"] = float((out + count * sky) / into) if into else float("nan")
+        flux = into - count * sky
+        found[f"flux_before{name}"] = float(own / flux) if flux > 5 * noise * count**0.5 else float("nan")
+    blocks -= given
+    np.square(blocks, out=blocks)
+    found["flux_correction"] = float(np.sqrt(np.mean(blocks, where=known, dtype=np.float64)) / noise)
     found["added_above_noise"] = above / power if power else 0.0
     return found
 
 
 def _by_strips(product: Product, area: float, noise: float) -> tuple[np.ndarray, float, float]:
-    """Return the image in the input's pixels and unit, and the power that bright pixels have over bilinear: all, real.
+    """Return the image above the sky in the input's pixels and unit, float32, and powers of bright pixels.
 
-    Real is what exceeds ``_REAL`` times the noise.
+    Over bilinear interpolation: of all, and of those where it is real, more than ``_REAL`` times the noise.
     """
     scale, (height, width) = product.scale, product.image.data.shape
-    blocks, power, above = np.empty((height, width)), 0.0, 0.0
+    blocks, power, above = np.empty((height, width), np.float32), 0.0, 0.0
     for rows in strips((height, width), scale):
         fine = slice(scale * rows.start, scale * rows.stop)
         sr, bilinear = product.sr[fine].astype(np.float64), product.bilinear[fine].astype(np.float64)
-        blocks[rows] = np.nan_to_num(sr).reshape(-1, scale, width, scale).mean(axis=(1, 3)) * area
+        means = sr.reshape(-1, scale, width, scale).mean(axis=(1, 3)) * area - product.facts["sky"]
+        blocks[rows] = np.nan_to_num(means)
         with np.errstate(invalid="ignore"):
             bright = bilinear * area - product.facts["sky"] > _BRIGHT * noise
         added = np.square((sr - bilinear)[bright] * area)
@@ -72,13 +75,3 @@ def _by_strips(product: Product, area: float, noise: float) -> tuple[np.ndarray,
         power, above = power + float(added.sum()), above + float(added[added > (_REAL * noise) ** 2].sum())
         forget(product.sr, product.bilinear)
     return blocks, power, above
-
-
-def _above(out: np.ndarray, into: np.ndarray, where: np.ndarray, sky: float, noise: float) -> float:
-    """Return the ratio of fluxes above the sky; NaN where the input's is within five sigma of none."""
-    flux, count = (into[where] - sky).sum(), where.sum()
-    return float((out[where] - sky).sum() / flux) if flux > 5 * noise * count**0.5 else float("nan")
-
-
-def _ratio(out: float, into: float) -> float:
-    return float(out / into) if into else float("nan")

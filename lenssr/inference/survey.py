@@ -155,6 +155,9 @@ def _position(image: Image) -> dict[str, float | None]:
             if not wcs.has_celestial:
                 return nowhere
             middle = [(n - 1) / 2 for n in reversed(image.data.shape)]
+            if wcs.wcs.lngtyp == "RA" and wcs.wcs.radesys.strip() in ("", "ICRS"):  # no frame to leave: much sooner
+                ra, dec = wcs.all_pix2world([middle], 0)[0]
+                return {"ra": float(ra), "dec": float(dec)}
             place = wcs.pixel_to_world(*middle).icrs
             return {"ra": float(place.ra.deg), "dec": float(place.dec.deg)}
         except Exception:  # wcslib refuses in many ways; the image stands without

@@ -18,7 +18,7 @@ import torch
 
 from lenssr.data.files.images import Image, filled, from_array, read
 from lenssr.data.files.wcs import left_behind
-from lenssr.inference.correct import add_missed, degraded, enlarged_rows, unclipped
+from lenssr.inference.correct import add_missed, binned, degraded, enlarged_rows, unclipped
 from lenssr.inference.level import sky_of
 from lenssr.inference.network import Network, Seen
 from lenssr.inference.planes import empty, forget, strips
@@ -131,9 +131,10 @@ def _prepared(network: Network, number: int, image: Image) -> _Prepared:
     masked = ~np.isfinite(image.data)
     here = ~masked if masked.any() else None
     level, noise = sky_of(image)
-    # float32 holds a noise of one on a sky of 1e8 only once that is taken off
-    data = (image.data if here is None else filled(image.data)).astype(np.float64, copy=False)
-    data = np.subtract(data, level, out=np.empty(data.shape, np.float32), casting="same_kind")
+    known = image.data if here is None else filled(image.data)
+    data = np.empty(known.shape, np.float32)
+    for rows in strips(known.shape):  # float32 holds a noise of one on a sky of 1e8 only once that is taken off
+        data[rows] = known[rows].astype(np.float64) - level
     gain, why = _gain(data, noise, seen)
     return _Prepared(number, image, data, here, level, noise, gain, why)
 
@@ -174,11 +175,14 @@ def _product(network: Network, one: _Prepared, planes: list[np.ndarray]) -> Prod
     err = rest.pop(0) if network.uncertain else None
     symmetry = rest.pop(0) if network.symmetry else None
     area = 1.0 if image.per_area else float(scale**2)
-    given = _means(surface, scale)
+    given = binned(surface, scale)
     add_missed(surface, scale, one.data, one.here)
-    rms = filled(image.noise(one.level, one.noise)).astype(np.float32)
+    rms = image.noise(one.level, one.noise)
+    rms = rms if one.here is None else filled(rms).astype(np.float32)
     taken, blur = degraded(surface, scale, network.seen, one.data, rms, one.here)
-    residual = (taken - one.data) / rms
+    residual = taken - one.data
+    residual /= rms
+    del taken, rms
     bilinear = empty(surface.shape, _precision(one))
     sr = empty(surface.shape, _precision(one))
     for rows in strips(one.data.shape, scale):
@@ -197,15 +201,9 @@ def _product(network: Network, one: _Prepared, planes: list[np.ndarray]) -> Prod
         residual[~one.here] = np.nan
     product = Product(image, scale, sr, err, bilinear, residual, network.spread, network, symmetry)
     product.facts = {"sky": one.level, "noise": one.noise, "gain": one.gain, **({"blur": blur} if blur else {})}
-    product.facts |= scores(product, given + one.level, area, one.noise)
+    product.facts |= scores(product, given, area, one.noise)
     product.warnings = _words(network, one, product.facts["chi2"])
     return product
-
-
-def _means(surface: np.ndarray, scale: int) -> np.ndarray:
-    from lenssr.inference.correct import binned
-
-    return binned(surface, scale).astype(np.float64)
 
 
 def _precision(one: _Prepared) -> Any:

@@ -87,7 +87,7 @@ def _images(
         words = [stem, (plane.name or str(plane.number)) if several or plane.number else "", version]
         words.append(str(i) if len(plane.pixels) > 1 else "")
         name = "_".join(word for word in words if word)
-        image = Image(name, pixels.astype(np.float64), None, header.copy(), pixel_scale, electrons)
+        image = Image(name, _native(pixels), None, header.copy(), pixel_scale, electrons)
         _channel(image, plane.header, i, len(plane.pixels))
         if bad is not None:
             image.data[np.broadcast_to(bad, plane.pixels.shape)[i]] = np.nan
@@ -97,6 +97,11 @@ def _images(
         image.notes += [word] if word and i == 0 else []
         found.append(image)
     return found
+
+
+def _native(pixels: np.ndarray) -> np.ndarray:
+    """Return pixels to compute with: float32 as such, others as float64."""
+    return pixels.astype(np.float32 if pixels.dtype.kind == "f" and pixels.dtype.itemsize == 4 else np.float64)
 
 
 def _channel(image: Image, header: Any, i: int, count: int) -> None:

@@ -44,8 +44,10 @@ class Image:
         """
         if self.rms is not None:
             return self.rms
+        if not self.electrons:
+            return np.where(np.isfinite(self.data), np.float32(faint), np.float32(np.nan))
         data = self.data.astype(np.float64)  # whose squares float32 may not hold
-        photons = np.maximum(data - level, 0) / self.electrons if self.electrons else 0 * data
+        photons = np.maximum(data - level, 0) / self.electrons
         return np.sqrt(faint**2 + photons).astype(np.float32)
 
     @property

@@ -19,6 +19,7 @@ from lenssr.errors import DataError
 __all__ = ["Image", "checked", "filled", "from_array", "read"]
 
 _LEAST = 8  # px along a side
+_MOSAIC = 1 << 22  # px of an image that is a large one
 _LARGEST = 1e30  # flux; float32 ends at 3e38, and it is multiplied
 _KNOWN = 0.1  # of the pixels, and as many as a square of _LEAST has: fewer tell no sky
 _FITS = tuple(f"{kind}{packed}" for kind in (".fits", ".fit", ".fts") for packed in ("", ".gz", ".bz2", ".fz"))
@@ -109,19 +110,24 @@ def checked(image: Image, where: str) -> Image:
         image.notes += unit_note(image.header.get("BUNIT"))
     if min(data.shape) < _LEAST:
         raise DataError(f"{told} is {data.shape[0]} x {data.shape[1]} px; the least is {_LEAST} x {_LEAST}.")
-    data = np.where(np.isfinite(data), data, np.nan).astype(np.float64)
-    known = data[np.isfinite(data)]
-    if known.size and known.max() == known.min():
+    # a mosaic's float32 are kept: twice the memory would tell no more
+    data = data.astype(np.float32 if data.dtype == np.float32 and data.size > _MOSAIC else np.float64)
+    bad = ~np.isfinite(data)
+    data[bad] = np.nan
+    low, high = _range(data)
+    if low == high:
         raise DataError(f"{told} is constant: there is nothing to upscale.")
     border = unmeasured(data)
     if border.any():
         image.notes.append(f"{100 * border.mean():.0f} % of it are a constant border or gap and count as unmeasured")
         data[border] = np.nan
-        known = data[np.isfinite(data)]
-    if known.size < max(_KNOWN * data.size, _LEAST**2):
-        raise DataError(f"{told}: {known.size} of {data.size} pixels are finite; a tenth must be.")
-    if np.abs(known).max() > _LARGEST:
-        raise DataError(f"{told} holds {np.abs(known).max():.1e}, beyond {_LARGEST:.0e}; mask or rescale it.")
+        low, high = _range(data)
+    known = data.size - int((bad | border).sum())
+    if known < max(_KNOWN * data.size, _LEAST**2):
+        raise DataError(f"{told}: {known} of {data.size} pixels are finite; a tenth must be.")
+    most = max(abs(low), abs(high))
+    if most > _LARGEST:
+        raise DataError(f"{told} holds {most:.1e}, beyond {_LARGEST:.0e}; mask or rescale it.")
     image.data = data
     if image.rms is not None:
         rms = np.asarray(image.rms, np.float64)
@@ -131,6 +137,11 @@ def checked(image: Image, where: str) -> Image:
         else:
             image.rms = np.where(np.isfinite(data), rms, np.nan).astype(np.float32)
     return image
+
+
+def _range(data: np.ndarray) -> tuple[float, float]:
+    """Return the least and the largest known pixel; NaN where none is known."""
+    return float(np.fmin.reduce(data, axis=None)), float(np.fmax.reduce(data, axis=None))
 
 
 def _npy(path: Path) -> list[Image]:
