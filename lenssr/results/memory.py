@@ -89,7 +89,7 @@ def _seen(data: LensDataModule, table: pd.DataFrame) -> Batch:
 
 def _survival(task: SuperResolution, data: LensDataModule, source: SimulatedSource, count: int) -> np.ndarray:
     """Return, for each lens, the part of a perturber's change that the network's images show."""
-    smooth = _lenses(source, count)
+    smooth = _lenses(source, count).drop(columns="subhalo_scale", errors="ignore")  # the perturber is a point
     angle = np.random.default_rng(0).uniform(0, 2 * np.pi, count)
     theta = float(einstein_radius(MASS, source.physics["cosmology"]))
     places: dict[str, Any] = {

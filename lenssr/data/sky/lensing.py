@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lenssr.data.sky.galaxies import Galaxies
+from lenssr.data.sky.haloes import Haloes, add_haloes_
 
 __all__ = ["Instrument", "add_point_masses_", "render"]
 
@@ -61,7 +62,8 @@ def render(parameters: Mapping[str, Tensor], instrument: Instrument, galaxies: G
 
     Args:
         parameters: tensors of shape (B,), named as the columns of :func:`lenssr.data.sky.parameters.sample`;
-            ``subhalo_x``, ``subhalo_y`` and ``subhalo_theta_E`` of shape (B, K), padded with theta_E = 0.
+            ``subhalo_x``, ``subhalo_y``, ``subhalo_theta_E`` and, where there is one, ``subhalo_scale`` of shape
+            (B, K), padded with theta_E = 0. Images with a ``subhalo_scale`` share one ``halo_truncation``.
         instrument: the camera.
         galaxies: the sources that ``source_stamp`` numbers; None: Sersic profiles.
 
@@ -73,7 +75,7 @@ def render(parameters: Mapping[str, Tensor], instrument: Instrument, galaxies: G
     axis = instrument.axis(some.device, some.dtype)
     x, y = axis.view(1, 1, -1), axis.view(1, -1, 1)
     ax, ay = _macro_deflection(p, x, y)
-    add_point_masses_(ax, ay, axis, parameters["subhalo_x"], parameters["subhalo_y"], parameters["subhalo_theta_E"])
+    _add_substructure_(ax, ay, axis, parameters, instrument.supersampling)
     # beta = theta - alpha, written over alpha
     beta_x, beta_y = ax.neg_().add_(x), ay.neg_().add_(y)
     sky = _sersic(p, beta_x, beta_y) if galaxies is None else _stamps(p, beta_x, beta_y, galaxies)
@@ -98,6 +100,23 @@ def _macro_deflection(p: Mapping[str, Tensor], x: Tensor, y: Tensor) -> tuple[Te
     zero = torch.zeros_like(q)
     sx, sy = reduced_deflection_angle_external_shear(zero, zero, p["gamma1"], p["gamma2"], x, y)
     return ax.add_(sx), ay.add_(sy)
+
+
+def _add_substructure_(
+    ax: Tensor, ay: Tensor, axis: Tensor, parameters: Mapping[str, Tensor], supersampling: int
+) -> None:
+    """Add, in place, the deflection of point masses, and of truncated haloes where there is a scale radius."""
+    x, y, theta = (parameters[f"subhalo_{name}"] for name in ("x", "y", "theta_E"))
+    scale = parameters.get("subhalo_scale")
+    if scale is None:
+        add_point_masses_(ax, ay, axis, x, y, theta)
+        return
+    point = (scale == 0) & (theta > 0)
+    here = point.any(0)  # columns of padding and of haloes would cost as much as those of points
+    add_point_masses_(ax, ay, axis, x[:, here], y[:, here], (theta * point)[:, here])
+    if (~point & (theta > 0)).any():
+        haloes = Haloes(x, y, theta * ~point, scale, float(parameters["halo_truncation"][0]))
+        add_haloes_(ax, ay, axis, haloes, supersampling)
 
 
 def add_point_masses_(ax: Tensor, ay: Tensor, axis: Tensor, px: Tensor, py: Tensor, theta: Tensor) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lenssr.data.sky import haloes
 from lenssr.errors import ConfigError, did_you_mean
 
 __all__ = ["SPLITS", "Scene", "draw", "einstein_radius", "sample"]
@@ -18,6 +19,8 @@ __all__ = ["SPLITS", "Scene", "draw", "einstein_radius", "sample"]
 # a split's number is part of the address of its samples; never renumber
 SPLITS = {"train": 0, "validation": 1, "test": 2}
 _SUBHALO_COLUMNS = ("subhalo_x", "subhalo_y", "subhalo_theta_E")
+# further columns; the rows of _SUBHALO_COLUMNS; scale radii, None where all are points
+_Drawn = tuple[dict[str, float], np.ndarray, np.ndarray | None]
 
 
 def draw(value: Any, rng: np.random.Generator, size: int | None = None) -> Any:
@@ -136,7 +139,9 @@ def sample(
 
     The classes take turns, so every stretch of the set is balanced. Angles are in radians counter-clockwise
     from +x, lengths in arcsec, ``exposure_time`` in the unit of the flux rate's time.
-    Sub-haloes are list columns: ``subhalo_x``, ``subhalo_y``, ``subhalo_theta_E``.
+    Sub-haloes are list columns: ``subhalo_x``, ``subhalo_y``, ``subhalo_theta_E``, the Einstein radius of a point of
+    the whole mass. Where ``physics.cdm.profile`` is ``tnfw`` they have a ``subhalo_scale`` too, the scale radius of a
+    truncated halo or 0 for a point, and ``halo_truncation`` is the truncation radius of all in units of it.
     """
     rows = []
     for index in range(count):
@@ -185,35 +190,57 @@ def _one(physics: Mapping[str, Any], exposure_time: Any, name: str, rng: np.rand
     }
     if name not in _SUBSTRUCTURE:
         raise ConfigError(f"There is no class '{name}'. {did_you_mean(name, _SUBSTRUCTURE)}")
-    extra, points = _SUBSTRUCTURE[name](physics, rng)
+    extra, points, scales = _SUBSTRUCTURE[name](physics, rng)
     points[0] += macro["x"]  # substructure is the lens's, wherever that lies
     points[1] += macro["y"]
     row.update(extra)
     row.update(zip(_SUBHALO_COLUMNS, points, strict=True))
+    if physics.get("cdm", {}).get("profile") == "tnfw":  # one set has one kind of row, whatever its classes
+        row["subhalo_scale"] = np.zeros(points.shape[1]) if scales is None else scales
+        row["halo_truncation"] = float(physics["cdm"]["truncation"])
     return row
 
 
-def _no_sub(physics: Mapping[str, Any], rng: np.random.Generator) -> tuple[dict[str, float], np.ndarray]:
-    return {}, np.zeros((3, 0))
+def _no_sub(physics: Mapping[str, Any], rng: np.random.Generator) -> _Drawn:
+    return {}, np.zeros((3, 0)), None
 
 
-def _axion(physics: Mapping[str, Any], rng: np.random.Generator) -> tuple[dict[str, float], np.ndarray]:
+def _axion(physics: Mapping[str, Any], rng: np.random.Generator) -> _Drawn:
     axion = physics["axion"]
     log10_mass, angle = float(draw(axion["log10_mass"], rng)), float(draw(axion["angle"], rng))
     half_length = axion["length_at_1e-22"] * 10.0 ** (-22.0 - log10_mass)
     along = np.linspace(-half_length, half_length, axion["points"])
     radius = einstein_radius(axion["total_mass"] / axion["points"], physics["cosmology"])
     points = np.stack([along * np.cos(angle), along * np.sin(angle), np.full_like(along, radius)])
-    return {"log10_axion_mass": log10_mass, "vortex_angle": angle}, points
+    return {"log10_axion_mass": log10_mass, "vortex_angle": angle}, points, None
 
 
-def _cdm(physics: Mapping[str, Any], rng: np.random.Generator) -> tuple[dict[str, float], np.ndarray]:
+def _cdm(physics: Mapping[str, Any], rng: np.random.Generator) -> _Drawn:
+    profile = physics["cdm"].get("profile", "point")
+    if profile not in _PROFILES:
+        raise ConfigError(f"There is no physics.cdm.profile '{profile}'. {did_you_mean(profile, _PROFILES)}")
+    return _PROFILES[profile](physics, rng)
+
+
+def _points(physics: Mapping[str, Any], rng: np.random.Generator) -> _Drawn:
     cdm = physics["cdm"]
     count = int(draw(cdm["count"], rng))
     masses = draw(cdm["mass"], rng, count)
     radius, angle = draw(cdm["radius"], rng, count), rng.uniform(0.0, 2.0 * np.pi, count)
     theta = einstein_radius(masses, physics["cosmology"])
-    return {}, np.stack([radius * np.cos(angle), radius * np.sin(angle), theta])
+    return {}, np.stack([radius * np.cos(angle), radius * np.sin(angle), theta]), None
 
 
+def _haloes(physics: Mapping[str, Any], rng: np.random.Generator) -> _Drawn:
+    """Draw truncated haloes, the heaviest first, as rendering wants them."""
+    cdm, cosmology = physics["cdm"], physics["cosmology"]
+    count = int(rng.poisson(haloes.mean_number(float(draw(cdm["sigma_sub"], rng)), cdm, cosmology)))
+    masses = np.sort(draw({"power_law": {"slope": cdm["slope"], "range": cdm["range"]}}, rng, count))[::-1]
+    radius, angle = draw({"disc": [0.0, cdm["radius"]]}, rng, count), rng.uniform(0.0, 2.0 * np.pi, count)
+    theta = einstein_radius(haloes.total_mass(masses, cdm["truncation"], cosmology), cosmology)
+    places = np.stack([radius * np.cos(angle), radius * np.sin(angle), theta])
+    return {}, places, haloes.scale_radius(masses, cosmology)
+
+
+_PROFILES = {"point": _points, "tnfw": _haloes}
 _SUBSTRUCTURE = {"no_sub": _no_sub, "axion": _axion, "cdm": _cdm}

@@ -51,6 +51,8 @@ def test_golden_images_cover_what_they_should():
 def test_lenstronomy(name, size, dtype):
     pytest.importorskip("lenstronomy")
     config = physics(name)
+    if name == "corrected":  # its truncated haloes are compared in test_haloes.py
+        config["cdm"] = physics("deeplense")["cdm"] | {"radius": {"disc": [0.25, 2.0]}}
     rows = sample(config, EXPOSURE, CLASSES, 5, "test", 6)  # two images of every class
     camera = instrument(size, config["supersampling"])
     for index, row in rows.iterrows():

@@ -29,8 +29,11 @@ SCALARS = [
 ]
 
 
-def image(scalars, subhaloes, size, supersampling):
-    """Return the noise-free image (size, size), flux per pixel and unit time, float64."""
+def image(scalars, subhaloes, size, supersampling, truncated=None):
+    """Return the noise-free image (size, size), flux per pixel and unit time, float64.
+
+    ``truncated``: arguments of lenstronomy's TNFW profile, one mapping a halo; None: the sub-haloes are points.
+    """
     from lenstronomy.Data.imaging_data import ImageData
     from lenstronomy.Data.psf import PSF
     from lenstronomy.ImSim.image_model import ImageModel
@@ -42,7 +45,7 @@ def image(scalars, subhaloes, size, supersampling):
     lens = [
         {"theta_E": p["theta_E"], "e1": p["e1"], "e2": p["e2"], "center_x": p["lens_x"], "center_y": p["lens_y"]},
         {"gamma1": p["gamma1"], "gamma2": p["gamma2"]},
-        *({"theta_E": t, "center_x": x, "center_y": y} for x, y, t in subhaloes.T),
+        *(truncated or ({"theta_E": t, "center_x": x, "center_y": y} for x, y, t in subhaloes.T)),
     ]
     source = {
         "amp": p["source_amplitude"],
@@ -57,7 +60,7 @@ def image(scalars, subhaloes, size, supersampling):
     model = ImageModel(
         data,
         PSF(psf_type="GAUSSIAN", fwhm=FWHM, pixel_size=PIXEL_SCALE, truncation=TRUNCATION),
-        lens_model_class=LensModel(["SIE", "SHEAR"] + ["POINT_MASS"] * subhaloes.shape[1]),
+        lens_model_class=LensModel(["SIE", "SHEAR"] + ["TNFW" if truncated else "POINT_MASS"] * subhaloes.shape[1]),
         source_model_class=LightModel(["SERSIC_ELLIPSE"]),
         kwargs_numerics={"supersampling_factor": supersampling, "supersampling_convolution": supersampling > 1},
     )
