@@ -12,7 +12,7 @@ import numpy as np
 from lenssr.data.files.choice import Choice
 from lenssr.data.files.image import Image
 from lenssr.data.files.planes import Plane, bad_pixels, belonging, deviation, planes_of
-from lenssr.data.files.wcs import flat, is_coordinate
+from lenssr.data.files.wcs import exact, flat, is_coordinate
 from lenssr.errors import DataError
 
 __all__ = ["is_product", "read_fits"]
@@ -127,7 +127,7 @@ def _own(own: Any, primary: Any) -> Any:
     for source in (own, primary) if own is not primary else (own,):
         for card in source.copy(strip=True).cards:
             try:
-                keyword, value, comment = card.keyword, card.value, card.comment
+                keyword, value, comment = card.keyword, exact(card), card.comment
                 if keyword in ("COMMENT", "HISTORY"):
                     header[keyword] = str(value)
                     continue

@@ -14,8 +14,9 @@ import numpy as np
 
 from lenssr.errors import DataError
 
-__all__ = ["check", "coordinates", "flat", "is_coordinate", "left_behind", "rescaled"]
+__all__ = ["check", "coordinates", "exact", "flat", "is_coordinate", "left_behind", "rescaled"]
 
+_ALTERNATES = ["", *map(chr, range(ord("A"), ord("Z") + 1))]
 _AXES = re.compile(r"^(CRPIX|CDELT|CRVAL|CTYPE|CUNIT|CROTA|CNAME|CRDER|CSYER|CZPHS|CPERI)(\d+)([A-Z]?)$")
 _MATRIX = re.compile(r"^(PC|CD)(\d+)_(\d+)([A-Z]?)$|^(PC|CD)(\d{3})(\d{3})$")
 _PARAMETERS = re.compile(r"^(PV|PS)(\d+)_(\d+)([A-Z]?)$|^PROJP\d+$|^WAT\d_\d{3}$")
@@ -30,8 +31,10 @@ _WORDS = re.compile(
 )
 # distortions tabulated elsewhere, and ranges of pixels: they cannot follow
 _ELSEWHERE = re.compile(
-    r"^(CPDIS\d|CQDIS\d|DP\d.*|DQ\d.*|CPERR\d|CQERR\d|DVERR\d?|D2IM.*|AXISCORR|WCSDVARR|NPOLEXT|D2IMFILE|NPOLFILE)$"
+    r"^(C[PQ](DIS|ERR)\d+[A-Z]?|D[PQ]\d.*|DVERR\d*[A-Z]?|D2IM.*|AXISCORR|WCSDVARR|NPOLEXT|D2IMFILE|NPOLFILE)$"
 )
+_ON_SKY = re.compile(r"^(RA--|DEC-|.LON|.LAT|..LN|..LT)-")
+_STRING = re.compile(r"^WAT\d_\d{3} *= *'((?:[^']|'')*)'")
 _RANGES = re.compile(r"^(DATA|TRIM|BIAS|CCD|DET|AMP|ORIG|PRE|POST|STAT)\w?SEC\w*$|^(DATAXY|CENTERA?[12]|SIZAXIS[12])$")
 
 
@@ -59,7 +62,16 @@ def is_coordinate(key: str) -> bool:
 
 def coordinates(header: Any) -> dict[str, Any]:
     """Return the keywords that place an image's pixels, but for those that point into other extensions."""
-    return {key: header[key] for key in header if is_coordinate(key) and not _ELSEWHERE.match(key)}
+    lost = _lost(header)
+    return {
+        card.keyword: exact(card) for card in header.cards if is_coordinate(card.keyword) and card.keyword not in lost
+    }
+
+
+def exact(card: Any) -> Any:
+    """Return a card's value, with the blanks that end a piece of an IRAF string: the next piece goes on from there."""
+    piece = _STRING.match(str(card))
+    return piece[1].replace("''", "'") if piece else card.value
 
 
 def flat(header: Any) -> Any:
@@ -81,7 +93,24 @@ def flat(header: Any) -> Any:
 
 def left_behind(header: Any) -> list[str]:
     """Return the keywords that cannot follow to other pixels: they refer to other extensions or to ranges of pixels."""
-    return sorted({key for key in header if _ELSEWHERE.match(key) or _RANGES.match(key)})
+    return sorted(_lost(header) | {key for key in header if _RANGES.match(key)})
+
+
+def _lost(header: Any) -> set[str]:
+    """Return keywords that place pixels by what a header does not have: another extension, or an axis that is gone."""
+    lost = {key for key in header if _ELSEWHERE.match(key)}
+    for alternate in _ALTERNATES:
+        kinds = [str(header.get(f"CTYPE{axis}{alternate}", "")) for axis in (1, 2)]
+        one_of_two = sum(bool(_ON_SKY.match(kind)) for kind in kinds) == 1
+        if one_of_two or any(kind.rstrip().endswith("-TAB") for kind in kinds):
+            own = (m for key in header for p in (_AXES, _MATRIX, _PARAMETERS) if (m := p.match(key)))
+            lost |= {m[0] for m in own if alternate == _alternate(m)}
+    return lost
+
+
+def _alternate(keyword: re.Match[str]) -> str:
+    """Return the letter of the description that a keyword is of; none is the primary one."""
+    return next((group for group in reversed(keyword.groups()) if group and group.isalpha() and len(group) == 1), "")
 
 
 def rescaled(header: Any, scale: int) -> Any:
@@ -94,7 +123,7 @@ def rescaled(header: Any, scale: int) -> Any:
     new = header.copy(strip=True)
     for key in left_behind(new):
         del new[key]
-    for alternate in ["", *map(chr, range(ord("A"), ord("Z") + 1))]:
+    for alternate in _ALTERNATES:
         _linear(new, alternate, scale)
     for key in list(new):
         sip = _SIP.match(key)
@@ -117,14 +146,47 @@ def _linear(header: Any, alternate: str, scale: int) -> None:
         key = f"CRPIX{axis}{alternate}"
         header[key] = (float(header.get(key, 0.0)) - 0.5) * scale + 0.5
     kinds = {m[1] or m[5] for m in matrices.values()}
+    distorted = _distorted(header, alternate)
+    if distorted and "CD" not in kinds:
+        matrices = _whole_matrix(header, alternate, bool(kinds))
     for key, m in matrices.items():
         # a CD matrix multiplies pixels alone; PC does so together with CDELT, which is rescaled instead
-        if (m[1] or m[5]) == "CD" and int(m[3] or m[7]) <= 2:
+        if ((m[1] or m[5]) == "CD" or distorted) and int(m[3] or m[7]) <= 2:
             header[key] = float(header[key]) / scale
     for axis in (1, 2):
         key = f"CDELT{axis}{alternate}"
-        if key in header or kinds != {"CD"}:
+        if not distorted and (key in header or kinds != {"CD"}):
             header[key] = float(header.get(key, 1.0)) / scale
+
+
+def _distorted(header: Any, alternate: str) -> bool:
+    """Whether a distortion stands between matrix and CDELT, as wcslib applies TPV, TNX and ZPX: CDELT must stay."""
+    kinds = {str(header.get(f"CTYPE{axis}{alternate}", "")).strip()[-4:] for axis in (1, 2)}
+    many = any((m := _PARAMETERS.match(key)) and m[1] == "PV" and m[4] == alternate and m[2] for key in header)
+    return bool(kinds & {"-TPV", "-TNX", "-ZPX", "-TPD"}) or ("-TAN" in kinds and many)
+
+
+def _whole_matrix(header: Any, alternate: str, given: bool) -> dict[str, Any]:
+    """Write every element of the PC matrix, of CROTA where none is given, and return its keywords as matched.
+
+    CROTA is the latitude's (Calabretta & Greisen 2002, section 6.1): PC = cos, -sin L; sin / L, cos with L the ratio
+    of the latitude's CDELT to the longitude's.
+    """
+    lat = 1 if re.match("DEC|.?LAT", str(header.get(f"CTYPE1{alternate}", ""))) else 2
+    lng = 3 - lat
+    turn = 0.0 if given or alternate else np.deg2rad(float(header.get(f"CROTA{lat}", 0.0)))
+    ratio = float(header.get(f"CDELT{lat}{alternate}", 1.0)) / float(header.get(f"CDELT{lng}{alternate}", 1.0))
+    values = {(lng, lng): np.cos(turn), (lat, lat): np.cos(turn)}
+    values |= {(lng, lat): -np.sin(turn) * ratio, (lat, lng): np.sin(turn) / ratio}
+    matrices: dict[str, Any] = {}
+    for (i, j), value in values.items():
+        key = f"PC{i}_{j}{alternate}"
+        old = f"PC{i:03d}{j:03d}"
+        header[key] = float(header.pop(old, value) if not alternate and old in header else header.get(key, value))
+        matrices[key] = _MATRIX.match(key)
+    for key in ("CROTA1", "CROTA2") if not alternate else ():
+        header.pop(key, None)
+    return matrices
 
 
 def _plate(header: Any, scale: int) -> None:
