@@ -20,7 +20,6 @@ __all__ = ["IndependentNoise", "autocorrelation", "sky"]
 
 _CLIP = 3.0  # sigma of the clipping that finds the sky
 _MEDIAN = 15  # px of the median filter that takes away what is smooth
-_STEP = 3  # px between the places where that is taken
 _FAINT = 0.4  # of the pixels that clipping leaves: where a source fills the image, its faint end
 _LEAST = 0.5  # added over shared power, at every frequency
 _LR = 1  # stream of random numbers, as in lenssr.data.camera.observe
@@ -60,46 +59,17 @@ def autocorrelation(data: np.ndarray, reach: int = 2) -> np.ndarray:
 def _faint(data: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """Return the level of the sky, the image less what is smooth in it (0 where it is not used), and what is used."""
     from astropy.stats import mad_std, sigma_clip
+    from scipy.ndimage import median_filter
 
     known, data = np.isfinite(data), filled(data)
     clipped = sigma_clip(np.ma.array(data, mask=~known), sigma=_CLIP, cenfunc="median", stdfunc=mad_std)
     faint = ~np.ma.getmaskarray(clipped)
-    smooth = _smooth(data)
+    smooth = median_filter(data, _MEDIAN)
     faint &= smooth <= np.quantile(smooth[faint], _FAINT)
     rough = np.ma.array(data - smooth, mask=~faint)
     used = ~np.ma.getmaskarray(sigma_clip(rough, sigma=_CLIP))
     rest = np.where(used, rough.data - rough.data[used].mean(), 0.0)
     return float(np.ma.median(clipped)), rest, used
-
-
-def _smooth(data: np.ndarray) -> np.ndarray:
-    """Return the medians over 15 px, taken at every third pixel and interpolated between: a ninth of the time of all.
-
-    Args:
-        data: (H, W), all known.
-    """
-    reach = _MEDIAN // 2
-    padded = np.pad(data, reach, mode="symmetric")
-    coarse = []
-    for row in range(0, len(data), _STEP):
-        windows = np.lib.stride_tricks.sliding_window_view(padded[row : row + _MEDIAN], (_MEDIAN, _MEDIAN))[0, ::_STEP]
-        coarse.append(np.median(windows.reshape(len(windows), -1), axis=1))
-    grid = np.asarray(coarse)
-    if min(grid.shape) < 2:
-        return np.broadcast_to(np.median(grid), data.shape).copy()
-    rows, columns = (np.arange(n) / _STEP for n in data.shape)
-    return _interpolated(grid, rows, columns)
-
-
-def _interpolated(grid: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Return a grid's values between its points, bilinearly; beyond the last ones those."""
-
-    def along(values: np.ndarray, at: np.ndarray) -> np.ndarray:
-        low = np.minimum(at.astype(int), len(values) - 2)
-        part = np.clip(at - low, 0.0, 1.0)[:, None]
-        return values[low] * (1 - part) + values[low + 1] * part
-
-    return along(along(grid, rows).T, columns).T
 
 
 class IndependentNoise:
