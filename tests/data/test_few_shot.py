@@ -273,3 +273,26 @@ def test_a_fine_tuned_run_knows_its_instrument(base, tmp_path, outputs):
     back = convolve(product.sr.astype(float), np.outer(line, line) / line.sum() ** 2, mode="nearest")
     binned = back.reshape(64, 2, 64, 2).sum((1, 3))
     assert (binned - image) / product.facts["noise"] == pytest.approx(product.residual, abs=0.02)
+
+
+def test_planes_that_are_no_images_are_none_and_a_files_images_stay_together(tmp_path, outputs):
+    """Files as JWST's: SCI is an image, its variances and maps are not; a dot file is none."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "j").mkdir()
+    (tmp_path / "j" / "._j0_i2d.fits").write_bytes(b"\0\5\26\7")
+    for k in range(6):
+        planes = {"SCI": rng.normal(0, 1, (40, 40)), "ERR": np.ones((40, 40)), "CON": np.ones((40, 40))}
+        planes |= {"VAR_POISSON": rng.uniform(1, 2, (40, 40)), "WHT": rng.uniform(1, 2, (40, 40))}
+        hdus = [fits.ImageHDU(plane.astype("f4"), name=name) for name, plane in planes.items()]
+        fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / "j" / f"j{k}_i2d.fits")
+    sets = data(*overrides(tmp_path / "j", outputs, "dataset.shots=2", "dataset.source.test=0.3")).sets
+    names = [name for images in sets.values() for name in images.parameters["file"]]
+    assert len(set(names)) == len(names) == 2 + 1 + 2 and all(name.endswith("_SCI") for name in names)
+
+    (tmp_path / "b").mkdir()
+    for k in range(8):  # two bands of an object in a file
+        bands = [fits.ImageHDU(rng.normal(0, 1, (40, 40)).astype("f4"), name=name) for name in ("G_FLUX", "R_FLUX")]
+        fits.HDUList([fits.PrimaryHDU(), *bands]).writeto(tmp_path / "b" / f"o{k}.fits")
+    sets = data(*overrides(tmp_path / "b", outputs, "dataset.shots=8", "dataset.source.test=0.3")).sets
+    seen = {split: {name[:2] for name in images.parameters["file"]} for split, images in sets.items()}
+    assert all(seen.values()) and sum(map(len, seen.values())) == len(set.union(*seen.values()))

@@ -142,7 +142,12 @@ class FolderSource:
         return self.folder / f"{self.name}-{digest[:8]}"
 
     def _files(self) -> dict[str, list[tuple[str, Path]]]:
+        """Return the files of each split; where the unreadable are skipped, all that are there."""
         found = {split: self._listed(split) for split in ("train", "test")}
+        return found if self.unreadable == "skip" else self._chosen(found)
+
+    def _chosen(self, found: dict[str, list[tuple[str, Path]]]) -> dict[str, list[tuple[str, Path]]]:
+        """Return the files of each split, as many as the limits allow, the classes in turn."""
         every = max(2, round(1 / self.validation_fraction))
         train = found["train"]
         splits = {
@@ -167,13 +172,13 @@ class FolderSource:
                 raise DataError(
                     f"There is no folder {tried}; see dataset.source.classes for the folders that are read."
                 )
-            entries += [(name, path) for path in sorted(folder.glob("*.npy"))]
+            entries += [(name, path) for path in sorted(folder.glob("*.npy")) if not path.name.startswith(".")]
         if not entries:
             raise DataError(f"{self.root / split} holds no .npy files.")
         return entries
 
     def _convert(self, path: Path, files: dict[str, list[tuple[str, Path]]]) -> None:
-        good, bad = self._inspect(files)
+        rows, bad = self._inspect(files)
         if bad:
             names = "; ".join(f"{p.relative_to(self.root)}: {why}" for p, why in bad[:_NAMED])
             more = f"; and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
@@ -182,6 +187,9 @@ class FolderSource:
             if self.unreadable == "stop":
                 raise DataError(f"{text} Mend or remove them, or leave them out with dataset.source.unreadable=skip.")
             say(f"{text} They are left out.")
+        if self.unreadable == "skip":
+            files = self._chosen({split: [e for e in entries if e[1] in rows] for split, entries in files.items()})
+        good = {split: _table([rows[file] for _, file in entries if file in rows]) for split, entries in files.items()}
         with whole_folder(path) as folder:
             writer = SetWriter(folder)
             size, maxima = self.image_size, []
@@ -211,25 +219,27 @@ class FolderSource:
 
     def _inspect(
         self, files: dict[str, list[tuple[str, Path]]]
-    ) -> tuple[dict[str, pd.DataFrame], list[tuple[Path, str]]]:
-        good: dict[str, pd.DataFrame] = {}
+    ) -> tuple[dict[Path, dict[str, Any]], list[tuple[Path, str]]]:
+        """Return a row for each file that can be used, and why each other cannot."""
+        rows: dict[Path, dict[str, Any]] = {}
         bad: list[tuple[Path, str]] = []
         with track(f"reading {self.root}", sum(map(len, files.values())), "files") as advance:
-            for split, entries in files.items():
-                rows = []
-                for name, path in entries:
-                    advance()
-                    try:
-                        _, mass = read_image(path, self.image_size)
-                    except (ValueError, OSError, EOFError) as error:
-                        bad.append((path, str(error)))
-                        continue
-                    file = path.relative_to(self.root).as_posix()
-                    rows.append({"class": name, "file": file, "log10_axion_mass": mass, "exposure_time": 1.0})
-                table = pd.DataFrame(rows)
-                table.insert(0, "index", range(len(table)))
-                good[split] = table
-        return good, bad
+            for name, path in (entry for entries in files.values() for entry in entries):
+                advance()
+                try:
+                    _, mass = read_image(path, self.image_size)
+                except (ValueError, OSError, EOFError) as error:
+                    bad.append((path, str(error)))
+                    continue
+                file = path.relative_to(self.root).as_posix()
+                rows[path] = {"class": name, "file": file, "log10_axion_mass": mass, "exposure_time": 1.0}
+        return rows, bad
+
+
+def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    table = pd.DataFrame(rows)
+    table.insert(0, "index", range(len(table)))
+    return table
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -29,7 +29,7 @@ from lenssr.system.progress import say
 __all__ = ["RealSource"]
 
 _SAME = 1.01  # times larger pixels are still of one size: a distorted WCS varies as much from image to image
-_LAYOUT = 3  # of the folders in a set; another where their contents change
+_LAYOUT = 4  # of the folders in a set; another where their contents change
 _KINDS = (".fits", ".fit", ".fts", ".fits.gz", ".fz", ".npy", ".h5", ".hdf5")
 
 
@@ -38,6 +38,8 @@ class _Pair:
     """An HR image (N, N) with its noise, and an LR image (N / s, N / s).
 
     Attributes:
+        name: of the image.
+        file: that it is from.
         hr: flux per HR pixel, as the others.
         rms: standard deviation of its noise, (N, N).
         correlation: of its noise.
@@ -45,6 +47,7 @@ class _Pair:
     """
 
     name: str
+    file: str
     hr: np.ndarray
     lr: np.ndarray
     rms: np.ndarray
@@ -150,7 +153,8 @@ class RealSource:
         if self.root.is_file():
             return [self.root]
         folders = [self.root / "hr", self.root / "lr"] if self.paired else [self.root]
-        found = [p for f in folders for p in sorted(f.glob(self.files)) if p.name.lower().endswith(_KINDS)]
+        known = (p for f in folders for p in sorted(f.glob(self.files)) if p.name.lower().endswith(_KINDS))
+        found = [p for p in known if not p.name.startswith(".")]
         if not found:
             raise DataError(f"{self.root} holds no FITS, .npy or .h5 file called {self.files} (dataset.source.files).")
         return found
@@ -177,12 +181,12 @@ class RealSource:
                 if min(whole.shape) < self.image_size:
                     small += 1
                     continue
-                pairs.append(self._cut(image, whole, lr))
+                pairs.append(self._cut(path.name, image, whole, lr))
         if small:
             say(f"{self.root}: {small} images of less than {self.image_size} px a side are left out")
         return pairs
 
-    def _cut(self, image: Image, hr: np.ndarray, lr: np.ndarray) -> _Pair:
+    def _cut(self, file: str, image: Image, hr: np.ndarray, lr: np.ndarray) -> _Pair:
         low = self.image_size // self.scale
         row, column = ((n // self.scale - low) // 2 for n in hr.shape)
         top, left, size = self.scale * row, self.scale * column, self.image_size
@@ -192,7 +196,8 @@ class RealSource:
         small = lr[row : row + low, column : column + low] / self.scale**2
         small = small - (sky(small)[0] if self.paired else level)
         pixel_scale = self.pixel_scale or image.pixel_scale
-        return _Pair(image.name, hr[window] - level, small, rms[window], autocorrelation(image.data), pixel_scale)
+        correlation = autocorrelation(image.data)
+        return _Pair(image.name, file, hr[window] - level, small, rms[window], correlation, pixel_scale)
 
     def _alike(self, pairs: list[_Pair], seen: list[int]) -> list[_Pair]:
         """Return the pairs multiplied so that the noise of faint pixels is what it is in the median of those seen."""
@@ -203,8 +208,15 @@ class RealSource:
             for pair, gain in zip(pairs, gains, strict=True)
         ]
 
-    def _split(self, count: int) -> dict[str, list[int]]:
-        """Return the images of each split: test and validation evenly over the files, the shots drawn from the rest."""
+    def _split(self, files: list[str]) -> dict[str, list[int]]:
+        """Return the images of each split: test and validation evenly over the files, the shots drawn from the rest.
+
+        Images of one file, as the bands of one object, stay together where there are files enough.
+
+        Args:
+            files: of each image.
+        """
+        count = len(files)
         test, validation = max(1, round(self.test * count)), max(1, round(self.validation * count))
         pool = count - test - validation
         if pool < max(1, self.shots):
@@ -214,16 +226,17 @@ class RealSource:
                 "fewer shots, or more images."
             )
         order = np.argsort((np.arange(count) * 0.6180339887498949) % 1.0, kind="stable")  # evenly, whatever the counts
-        shuffled = np.random.default_rng(self.draw).permutation(order[test + validation :])
-        return {
-            "train": shuffled[: self.shots].tolist(),
-            "validation": sorted(order[test : test + validation].tolist()),
-            "test": sorted(order[:test].tolist()),
-        }
+        tests, rest = _whole_files(order.tolist(), files, test)
+        validations, rest = _whole_files(rest, files, validation)
+        if len(rest) < max(1, self.shots):  # a few files of many images: then image by image
+            parts = order.tolist()
+            tests, validations, rest = parts[:test], parts[test : test + validation], parts[test + validation :]
+        shuffled = np.random.default_rng(self.draw).permutation(np.asarray(rest))
+        return {"train": shuffled[: self.shots].tolist(), "validation": sorted(validations), "test": sorted(tests)}
 
     def _convert(self, path: Path) -> None:
         pairs = self._pairs()
-        splits = self._split(len(pairs))
+        splits = self._split([pair.file for pair in pairs])
         known = [p.pixel_scale for p in pairs if p.pixel_scale]
         if not known or max(known) > _SAME * min(known):
             told = f"of {min(known):.4g} to {max(known):.4g} arcsec" if known else "of a size that they do not tell"
@@ -257,3 +270,13 @@ class RealSource:
                     table["file"] = [pairs[i].name for i in chosen]
                     writer.write(split, (len(chosen), size, size), [image[None] for image in images], table)
                 writer.finish(about)
+
+
+def _whole_files(order: list[int], files: list[str], wanted: int) -> tuple[list[int], list[int]]:
+    """Return the first images of an order, whole files of them, at least one and near a number; and the others."""
+    taken: list[int] = []
+    for image in order:
+        group = [other for other in order if files[other] == files[image]]
+        if image not in taken and (not taken or len(taken) + len(group) <= wanted):
+            taken += group
+    return taken, [image for image in order if image not in set(taken)]

@@ -412,3 +412,25 @@ def test_a_result_of_files_that_changed_since_is_not_handed_out(tmp_path):
     np.save(root / "train" / "cdm" / "new.npy", np.random.default_rng(5).poisson(5, (48, 48)))
     with pytest.raises(RunError, match="move that folder away"):
         train(compose(command))
+
+
+def test_what_is_skipped_is_replaced_and_hidden_files_are_no_files(tmp_path):
+    """Six empty files of twenty leave fourteen, whatever the limits; a dot file is nobody's image."""
+    for split in ("train", "test"):
+        for name in CLASSES:
+            folder = tmp_path / "files" / split / name
+            folder.mkdir(parents=True)
+            (folder / "._000.npy").write_bytes(b"\0\5\26\7")
+            for i in range(20):
+                (folder / f"{i:03}.npy").write_bytes(b"") if i < 6 else np.save(folder / f"{i:03}.npy", image(i))
+    words = {"name": "folder", "root": str(tmp_path / "files"), "image_size": SIZE, "pixel_scale": 0.05}
+    words |= {"classes": CLASSES, "validation_fraction": 0.1, "folder": str(tmp_path / "sets")}
+    limits = {"train": 1000, "validation": 1000, "test": 1000}
+    sets = FolderSource(**words, limits=limits, unreadable="skip").open()
+    counts = {split: images.parameters["class"].value_counts().to_dict() for split, images in sets.items()}
+    assert counts["test"] == dict.fromkeys(CLASSES, 14)
+    assert all(counts["train"][name] + counts["validation"][name] == 14 for name in CLASSES)
+    few = FolderSource(**words, limits={"train": 12, "validation": 3, "test": 30}, unreadable="skip").open()
+    assert [len(few[split]) for split in ("train", "validation", "test")] == [12, 3, 30]
+    with pytest.raises(DataError, match="36 of 120 files"):
+        FolderSource(**words, limits=limits, unreadable="stop").open()
