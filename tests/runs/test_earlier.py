@@ -17,7 +17,9 @@ KEPT = Path(__file__).parents[1] / "fixtures" / "before_rooms"
 RUN = "outputs/runs/diffusion-model4-a8a0f6a3"  # needs outputs/runs/rdn-mse-model4-fe200aef
 # scores that had another definition then
 REDEFINED = ("physics/ring_error", "physics/power_ratio")
-ASKED = ["physics=corrected", "task.draws=3"]
+# the corrected physics as it was then: 25 point masses, and no signal-to-noise ratio of them
+POINTS = "{count: {poisson: 25}, mass: {power_law: {slope: -1.9, range: [1e+6, 1e+10]}}, radius: {disc: [0.25, 2.0]}}"
+ASKED = ["physics=corrected", "~physics.noise", "~physics.cdm", f"+physics.cdm={POINTS}", "task.draws=3"]
 
 
 @pytest.fixture

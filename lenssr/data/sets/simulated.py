@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from lenssr.data.sets.store import FORMAT, ImageSet, SetWriter, open_set
+from lenssr.data.sets.substructure import smooth, substructure_snr
 from lenssr.data.sky.galaxies import Galaxies
 from lenssr.data.sky.galaxies import galaxies as make_galaxies
 from lenssr.data.sky.lensing import Instrument, render
@@ -175,7 +176,7 @@ class SimulatedSource:
             sources = None if self._galaxies is None else make_galaxies(**self._galaxies)
 
             def chunks(split: str, table: pd.DataFrame) -> Iterator[np.ndarray]:
-                for images in simulate(table, self.instrument, device, galaxies=sources):
+                for images in self._images(table, device, sources):
                     advance(len(images))
                     peaks[split].append(images.max(axis=(1, 2)))
                     yield images
@@ -186,6 +187,25 @@ class SimulatedSource:
                     table = sample(*arguments)
                     writer.write(split, (count, size, size), chunks(split, table), table)
             writer.finish(self._about(np.concatenate(peaks["train"] or [np.ones(1)])))
+
+    def _images(
+        self, table: pd.DataFrame, device: torch.device | str, galaxies: Galaxies | None
+    ) -> Iterator[np.ndarray]:
+        """Yield the images of a table; once all are, it has columns that tell how well their substructure is seen."""
+        chunks = simulate(table, self.instrument, device, galaxies=galaxies)
+        if "noise" not in self.physics:
+            yield from chunks
+            return
+        ratios, place = [], 0
+        for images, without in zip(
+            chunks, simulate(smooth(table), self.instrument, device, galaxies=galaxies), strict=True
+        ):
+            time = table["exposure_time"].to_numpy(float)[place : place + len(images)]
+            place += len(images)
+            ratios.append(pd.DataFrame(substructure_snr(images, without, time, self.physics["noise"])))
+            yield images
+        for name, values in pd.concat(ratios, ignore_index=True).items():
+            table[name] = values
 
     def _about(self, peaks: np.ndarray) -> Mapping[str, Any]:
         return {
