@@ -16,7 +16,7 @@ def test_the_benchmark_compares_equals(tmp_path):
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "found.json").read_text()
     assert json.loads(text) and '"identical": true' in text
-    assert done.stdout.count("median (least to most over the rounds)") == 4
+    assert done.stdout.count("median (least to most over the rounds)") == 5
 
 
 @pytest.mark.parametrize(
