@@ -68,16 +68,23 @@ def test_background_noise_is_lenstronomys(tmp_path):
         )
 
 
-def test_model_2s_lr_camera_has_four_times_the_sky_and_the_same_read_noise(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "zero", "sky", "read", "count", "seconds", "pixel"),
+    [("model2", 24.0, 22.35, 4.2, 4, 565, 0.101), ("model3", 25.96, 22.3, 4.0, 1, 5400, 0.08)],
+)
+def test_an_lr_camera_has_four_times_the_sky_and_the_same_read_noise(
+    name, zero, sky, read, count, seconds, pixel, tmp_path
+):
     """lenstronomy's band of twice the pixel scale, and the same sum by hand: electrons / s / px."""
-    made = data("model2", tmp_path).observation
-    for pixel, detector in ((0.101, made.hr), (0.202, made.lr)):
-        sky = 10 ** (0.4 * (24.0 - 22.35)) * pixel**2 * 4 * 565  # electrons of four exposures
-        assert detector.background_rms == pytest.approx(math.sqrt(sky + 4 * 4.2**2) / (4 * 565), rel=1e-3)
+    made = data(name, tmp_path).observation
+    for size, detector in ((pixel, made.hr), (2 * pixel, made.lr)):
+        electrons = 10 ** (0.4 * (zero - sky)) * size**2 * count * seconds
+        rms = math.sqrt(electrons + count * read**2) / (count * seconds)
+        assert detector.background_rms == pytest.approx(rms, rel=2e-3)
     api = pytest.importorskip("lenstronomy.SimulationAPI.observation_api")
-    euclid = {"exposure_time": 565, "num_exposures": 4, "seeing": 0.16, "ccd_gain": 3.1, "psf_type": "GAUSSIAN"}
-    euclid |= {"magnitude_zero_point": 24.0, "read_noise": 4.2, "sky_brightness": 22.35, "pixel_scale": 0.202}
-    assert made.lr.background_rms == pytest.approx(api.SingleBand(**euclid).background_noise, rel=1e-3)
+    band = {"exposure_time": seconds, "num_exposures": count, "seeing": 0.1, "psf_type": "GAUSSIAN", "ccd_gain": 2.5}
+    band |= {"magnitude_zero_point": zero, "read_noise": read, "sky_brightness": sky, "pixel_scale": 2 * pixel}
+    assert made.lr.background_rms == pytest.approx(api.SingleBand(**band).background_noise, rel=1e-3)
 
 
 def test_stand_in_galaxies_are_whole_and_different():
