@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from lenssr.launchers.choose import choose
 from lenssr.results.tables.statistics import LEVEL, difference_from
 from lenssr.results.tables.table import Cell, Column, Row, Table
-from lenssr.results.write import RECORDS, beside, end_with, fill, record, write
+from lenssr.results.write import RECORDS, beside, collect, end_with, fill, record, write
 from lenssr.system.commands import command
 from lenssr.system.files import write_text
 
@@ -20,12 +21,16 @@ _LEGEND = (
     "The last column is ours less the report's, with its 95 % interval: Student's t over trainings, to whose scatter "
     "the report's single run and the choice of test images, ours and the report's, add theirs."
 )
+_CLAIMS = (
+    "A claim is tested over trainings, paired by their seeds where both rows have the same, with Holm's correction for "
+    "the claims of its table; against the truth, since the noise of the HR image hides what it would rank."
+)
 ORDER = ("residual_models", "content_loss_rcan", "content_loss_rdn", "downstream", "diffusion", "equivariant_ablation")
 
 
 def compared(tables: Sequence[Table]) -> str:
     """Return, in Markdown, every published number beside ours, and why they differ where they do."""
-    lines = ["# What the report says, and what we find", "", _LEGEND, ""]
+    lines = ["# What the report says, and what we find", "", *_claims(tables), "## Number by number", "", _LEGEND, ""]
     for table in tables:
         rows = []
         for row in table.rows:
@@ -37,6 +42,35 @@ def compared(tables: Sequence[Table]) -> str:
             head = ["| | score | report | ours | |", "|---|---|---:|---:|---|"]
             lines += [f"## {table.title}", "", *head, *rows, "", *([table.why, ""] if table.why else [])]
     return "\n".join(lines)
+
+
+def _claims(tables: Sequence[Table]) -> list[str]:
+    """Return a sentence on each of the report's claims: what we find, how surely, and what would have been seen."""
+    lines = []
+    for table in tables:
+        for claim in table.claims:
+            lines.append(f"- **{claim['says']}** {_found(claim)} ({table.title})")
+    return [*lines, "", _CLAIMS, ""] if lines else []
+
+
+def _found(claim: dict[str, Any]) -> str:
+    column: Column = claim["column"]
+    what = f"{claim['one']} less {claim['other']}"
+    if "verdict" not in claim:
+        return f"Not measured yet: {what} needs two trainings or more of each."
+    digits = column.decimals + 1
+    low, high = (f"{claim[end]:+.{digits}f}" for end in ("low", "high"))
+    seen = f"a difference of {claim['detectable']:.{digits}f} would have been seen with a power of 80 %"
+    told = {
+        "better": "so it is, by our trainings",
+        "worse": "it is the other way round, by our trainings",
+        "tie": "our trainings cannot tell them apart",
+    }[claim["verdict"]]
+    seeds = " and ".join(map(str, claim["seeds"]))
+    return (
+        f"We find {claim['difference']:+.{digits}f} in {column.group}, {column.label}, {what} (95 %: {low} to {high}; "
+        f"{seeds} trainings; Holm's p = {claim['p']:.2g}): {told}; {seen}."
+    )
 
 
 def _line(row: Row, column: Column, cell: Cell) -> str:
@@ -66,6 +100,7 @@ def main() -> None:
     parser.add_argument("words", nargs="*", help="tables, and overrides such as scale=report or hydra/launcher=slurm")
     parser.add_argument("--to", type=Path, help="folder of the files [outputs/tables, or tables in paths.outputs]")
     parser.add_argument("--records", type=Path, help=RECORDS)
+    parser.add_argument("--no-run", action="store_true", help="write what is finished, and run nothing")
     arguments = parser.parse_intermixed_args()  # tables and overrides may stand around the flags
     command(lambda: _reproduce(arguments))
 
@@ -73,7 +108,10 @@ def main() -> None:
 def _reproduce(arguments: argparse.Namespace) -> None:
     chosen = [word for word in arguments.words if "=" not in word] or list(ORDER)
     launch, overrides = choose([word for word in arguments.words if "=" in word])
-    tables, failures = fill(chosen, overrides, launch, arguments.records)
+    if arguments.no_run:
+        tables, failures = collect(chosen, overrides, arguments.records), []
+    else:
+        tables, failures = fill(chosen, overrides, launch, arguments.records)
     if launch.dry:
         return
     to = arguments.to or beside(overrides)

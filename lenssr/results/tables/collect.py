@@ -92,7 +92,7 @@ def build(name: str, overrides: Sequence[str] = (), records: Path | None = None)
     why, first = definition.get("why", ""), rows[0]
     caption = definition["caption"].format(lr=first.image_size // first.scale, hr=first.image_size)
     table = Table(name, definition["title"], caption, baseline, columns, rows, why=why)
-    judge(table, definition.get("gap"), definition.get("order", []))
+    judge(table, definition.get("gap"), definition.get("order", []), definition.get("claims", []))
     return table
 
 

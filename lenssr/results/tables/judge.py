@@ -34,13 +34,14 @@ class _Scores:
     values: np.ndarray
 
 
-def judge(table: Table, gap: dict[str, str] | None, order: list[str]) -> None:
-    """Mark the cells, and fill ``comparisons``, ``order`` and the column of the gap.
+def judge(table: Table, gap: dict[str, str] | None, order: list[str], claims: Sequence[dict[str, str]] = ()) -> None:
+    """Mark the cells, and fill ``comparisons``, ``order``, ``claims`` and the column of the gap.
 
     Args:
         table: with its cells.
         gap: ``score``, and the keys of the rows ``from`` and ``to`` which it is between; None for no such column.
         order: keys of rows, of which each is compared with the next.
+        claims: what the report says: ``says``, of the rows ``one`` and ``other``, by ``score``.
     """
     records = []
     for column in table.columns:
@@ -53,6 +54,7 @@ def judge(table: Table, gap: dict[str, str] | None, order: list[str]) -> None:
             records += _against_baseline(table, column, scores)
         _mark_best(table, column, scores)
     table.comparisons = pd.DataFrame(records, columns=_COMPARED)
+    table.claims = _claimed(table, claims)
     if gap:
         _close(table, gap)
         table.order = _ordered(table, gap["score"], order)
@@ -150,6 +152,29 @@ def _ordered(table: Table, key: str, order: list[str]) -> list[dict[str, Any]]:
         {"one": one, "other": other, "p": p, "verdict": word, **_shown(c, column, len(pairs))}
         for (one, other), (c, p, word) in zip(pairs, judged, strict=True)
     ]
+
+
+def _claimed(table: Table, claims: Sequence[dict[str, str]]) -> list[dict[str, Any]]:
+    """Return the report's claims, each with the comparison that tests it; all of them are one family of tests."""
+    columns = {column.key: column for column in table.columns}
+    labels = {row.key: row.label for row in table.rows}
+    told: list[dict[str, Any]] = []
+    pairs: list[tuple[_Scores, _Scores]] = []
+    for claim in claims:
+        column, names = columns[claim["score"]], [labels[claim[side]] for side in ("one", "other")]
+        scores = _scores(table, column)
+        told.append({"says": claim["says"], "column": column, "one": names[0], "other": names[1]})
+        if set(names) <= set(scores):
+            told[-1]["pair"] = len(pairs)
+            pairs.append((scores[names[0]], scores[names[1]]))
+    judged = _judged(pairs)
+    trained = {row.label: len(row.results) for row in table.rows}
+    for entry in told:
+        if "pair" in entry:
+            comparison, p, word = judged[entry.pop("pair")]
+            entry |= {"p": p, "verdict": word, **_shown(comparison, entry["column"], len(pairs))}
+            entry["seeds"] = [trained[entry["one"]], trained[entry["other"]]]
+    return told
 
 
 def _shown(comparison: Comparison, column: Column, family: int) -> dict[str, Any]:

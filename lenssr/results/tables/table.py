@@ -101,7 +101,14 @@ class Row:
 
 @dataclass
 class Table:
-    """A finished table; see :mod:`lenssr.results.tables.render`."""
+    """A finished table; see :mod:`lenssr.results.tables.render`.
+
+    Attributes:
+        comparisons: of every row with the baseline, a line each.
+        order: of neighbours in an order that the definition names.
+        why: what may make its numbers others than the report's.
+        claims: what the report says of two rows, ``says``, with the comparison of our trainings where there are any.
+    """
 
     name: str
     title: str
@@ -112,6 +119,7 @@ class Table:
     comparisons: pd.DataFrame = field(default_factory=pd.DataFrame)
     order: list[dict[str, Any]] = field(default_factory=list)
     why: str = ""
+    claims: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def gaps(self) -> list[Gap]:

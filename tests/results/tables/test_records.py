@@ -5,7 +5,9 @@ import shutil
 import numpy as np
 import pandas as pd
 
+from lenssr.results.reproduce import compared
 from lenssr.results.tables.collect import build
+from lenssr.results.tables.judge import judge
 from lenssr.results.tables.render import to_markdown
 from lenssr.results.write import record
 
@@ -36,3 +38,17 @@ def test_a_record_holds_scores_and_no_more(filled, tmp_path):
     newest = {path: path.stat().st_mtime_ns for path in records.rglob("*")}
     record([build("residual_models", [filled], records)], records)  # again: nothing is written
     assert newest == {path: path.stat().st_mtime_ns for path in records.rglob("*")}
+
+
+def test_each_claim_of_the_report_has_its_sentence(filled):
+    """RDN was made 0.2 dB better than RCAN, so the claim of the opposite is refuted; the others wait for trainings."""
+    table = build("residual_models", [filled])
+    told = compared([table])
+    assert told.count("Not measured yet") == len(table.claims) > 3  # the made runs have no truth
+    judge(table, None, [], [{"says": "RCAN is first.", "one": "rcan", "other": "rdn", "score": "report/psnr"}])
+    (claim,) = table.claims
+    told = compared([table])
+    assert (
+        "**RCAN is first.** We find -0.2" in told and "the other way round" in told and "would have been seen" in told
+    )
+    assert claim["low"] < -0.2 < claim["high"] and 0 < claim["detectable"] < 0.2 and claim["seeds"] == [3, 3]
