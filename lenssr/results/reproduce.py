@@ -25,6 +25,18 @@ _CLAIMS = (
     "A claim is tested over trainings, paired by their seeds where both rows have the same, with Holm's correction for "
     "the claims of its table; against the truth, since the noise of the HR image hides what it would rank."
 )
+_RIGHT, _WRONG, _OPEN = (
+    "so it is, by our trainings", "it is the other way round, by our trainings", "our trainings cannot tell them apart"
+)  # fmt: skip
+_VERDICTS = {  # of what a claim expects, and of what was found
+    "better": {"better": _RIGHT, "worse": _WRONG, "tie": _OPEN},
+    "worse": {"better": _WRONG, "worse": _RIGHT, "tie": _OPEN},
+    "no worse": {
+        "better": "it is even better, by our trainings",
+        "worse": "it is worse, by our trainings",
+        "tie": _OPEN,
+    },
+}
 ORDER = ("residual_models", "content_loss_rcan", "content_loss_rdn", "downstream", "diffusion", "equivariant_ablation")
 
 
@@ -61,11 +73,7 @@ def _found(claim: dict[str, Any]) -> str:
     digits = column.decimals + 1
     low, high = (f"{claim[end]:+.{digits}f}" for end in ("low", "high"))
     seen = f"a difference of {claim['detectable']:.{digits}f} would have been seen with a power of 80 %"
-    told = {
-        "better": "so it is, by our trainings",
-        "worse": "it is the other way round, by our trainings",
-        "tie": "our trainings cannot tell them apart",
-    }[claim["verdict"]]
+    told = _VERDICTS[claim["expects"]][claim["verdict"]]
     seeds = " and ".join(map(str, claim["seeds"]))
     return (
         f"We find {claim['difference']:+.{digits}f} in {column.group}, {column.label}, {what} (95 %: {low} to {high}; "
@@ -108,8 +116,9 @@ def main() -> None:
 def _reproduce(arguments: argparse.Namespace) -> None:
     chosen = [word for word in arguments.words if "=" not in word] or list(ORDER)
     launch, overrides = choose([word for word in arguments.words if "=" in word])
+    failures: list[str] = []
     if arguments.no_run:
-        tables, failures = collect(chosen, overrides, arguments.records), []
+        tables = collect(chosen, overrides, arguments.records)
     else:
         tables, failures = fill(chosen, overrides, launch, arguments.records)
     if launch.dry:

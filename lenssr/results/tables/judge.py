@@ -41,7 +41,8 @@ def judge(table: Table, gap: dict[str, str] | None, order: list[str], claims: Se
         table: with its cells.
         gap: ``score``, and the keys of the rows ``from`` and ``to`` which it is between; None for no such column.
         order: keys of rows, of which each is compared with the next.
-        claims: what the report says: ``says``, of the rows ``one`` and ``other``, by ``score``.
+        claims: what the report says: ``says``, of the rows ``one`` and ``other``, by ``score``, where ``expects`` is
+            ``better``, ``worse`` or ``no worse``.
     """
     records = []
     for column in table.columns:
@@ -163,7 +164,15 @@ def _claimed(table: Table, claims: Sequence[dict[str, str]]) -> list[dict[str, A
     for claim in claims:
         column, names = columns[claim["score"]], [labels[claim[side]] for side in ("one", "other")]
         scores = _scores(table, column)
-        told.append({"says": claim["says"], "column": column, "one": names[0], "other": names[1]})
+        told.append(
+            {
+                "says": claim["says"],
+                "expects": claim.get("expects", "better"),
+                "column": column,
+                "one": names[0],
+                "other": names[1],
+            }
+        )
         if set(names) <= set(scores):
             told[-1]["pair"] = len(pairs)
             pairs.append((scores[names[0]], scores[names[1]]))
