@@ -225,7 +225,7 @@ def _not_carried(image: Image) -> list[str]:
     """Say which keywords of the header cannot follow to smaller pixels."""
     behind = left_behind(image.header) if image.header is not None else []
     words = ", ".join(behind[:6])
-    return [f"its header's {words} refer to other pixels or extensions and were left out"] if behind else []
+    return [f"its header's {words} refer to other pixels, or to what is not there, and were left out"] if behind else []
 
 
 def _misfit(chi2: float) -> list[str]:

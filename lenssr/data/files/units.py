@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 __all__ = ["intensive", "rescale_pixels", "unit_note"]
 
 # spellings that astropy does not read, before it tries
-_SPELLINGS: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
+_SPELLINGS = [
     (r"\s*\bper\b\s*", "/"),
     (r"\b(sq|square)[.\s]*(arcsec|arcmin|as|deg)[a-z]*", r"\2**2"),
     (r"electrons?|e-|\bel?\b(?=$|[/ *.])", "electron"),
@@ -24,7 +23,8 @@ _SPELLINGS: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"\b(pixels?|pix|px|spaxels?)\b", "pix"),
     (r"\bbeams?\b", "beam"),
     (r"\b(steradians?|ster|str)\b", "sr"),
-    (r"\b(deg|arcmin)(?:rees?|utes?|s)?(?![A-Za-z])", lambda m: m[1].lower()),
+    (r"\bdeg(rees?|s)?(?![A-Za-z])", "deg"),
+    (r"\barcmin(utes?|s)?(?![A-Za-z])", "arcmin"),
     (r"\bkelvins?\b", "K"),
     (r"\b([mun]?K)_?(cmb|rj|b)\b", r"\1"),  # of which kind of temperature is no matter,
     (r"\bergs?\b", "erg"),

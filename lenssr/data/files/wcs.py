@@ -24,6 +24,13 @@ _SIP = re.compile(r"^(A|B|AP|BP)_(\d+)_(\d+)$")
 _PLATE = re.compile(
     r"^(AMD[XY]\d+|PPO\d|CNPIX[12]|[XY]PIXELSZ|PLTRA[HMS]|PLTDEC(SN|[DMS])|PLTSCALE|OBJCT(RA|DEC|[XY])|PLATE\w*)$"
 )
+# what wcslib takes for a plate solution by any one of them: of an incomplete one it reads memory that is not its own
+_SOLUTION = re.compile(r"^(AMD[XY]\d+|PPO\d|CNPIX[12]|[XY]PIXELSZ|PLTRA[HMS]|PLTDEC(SN|[DMS]))$")
+_WHOLE_SOLUTION = [
+    *(f"{name}{i}" for name in ("AMDX", "AMDY") for i in range(1, 14)),
+    *("CNPIX1", "CNPIX2", "XPIXELSZ", "YPIXELSZ", "PPO3", "PPO6", "PLTRAH", "PLTRAM", "PLTRAS"),
+    *("PLTDECD", "PLTDECM", "PLTDECS"),
+]
 _PHYSICAL = re.compile(r"^(LTV)([12])$|^(LTM)([12])_([12])$")
 _WORDS = re.compile(
     r"^(WCSAXES|WCSNAME|RADESYS|EQUINOX|LONPOLE|LATPOLE|SPECSYS|SSYSOBS|VELREF|RESTFR[QE]\w*|RESTWAV)[A-Z]?$"
@@ -46,7 +53,8 @@ def check(header: Any, where: str) -> None:
     """
     for key in header:
         axes = _AXES.match(key)
-        numeric = (axes and axes[1] not in ("CTYPE", "CUNIT", "CNAME")) or _MATRIX.match(key) or _SIP.match(key)
+        numeric = axes[1] not in ("CTYPE", "CUNIT", "CNAME") if axes else False
+        numeric = numeric or any(p.match(key) for p in (_MATRIX, _SIP, _PHYSICAL))
         if (numeric or key.startswith(("LONPOLE", "LATPOLE"))) and not _finite(header[key]):
             raise DataError(f"{where}: {key}={header[key]!r} in the header is not a number; mend or remove it.")
 
@@ -97,8 +105,12 @@ def left_behind(header: Any) -> list[str]:
 
 
 def _lost(header: Any) -> set[str]:
-    """Return keywords that place pixels by what a header does not have: another extension, or an axis that is gone."""
+    """Return keywords that place pixels by what a header lacks: an extension, an axis, the rest of a plate solution."""
     lost = {key for key in header if _ELSEWHERE.match(key)}
+    solution = {key for key in header if _SOLUTION.match(key)}
+    numbers = [header[key] for key in solution if key != "PLTDECSN"]
+    if not {*_WHOLE_SOLUTION, "PLTDECSN"} <= solution or not all(_finite(number) for number in numbers):
+        lost |= solution
     for alternate in _ALTERNATES:
         kinds = [str(header.get(f"CTYPE{axis}{alternate}", "")) for axis in (1, 2)]
         one_of_two = sum(bool(_ON_SKY.match(kind)) for kind in kinds) == 1

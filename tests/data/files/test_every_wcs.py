@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from lenssr.data.files.images import read
 from lenssr.data.files.wcs import coordinates, flat, left_behind, rescaled
+from lenssr.errors import DataError
 from lenssr.inference.product import write_fits
 from lenssr.inference.result import Product
 
@@ -158,19 +159,37 @@ def test_a_piece_of_an_iraf_string_keeps_the_blank_that_ends_it():
         assert "2. '" in products[name].cards["WAT1_001"].image
 
 
-@pytest.mark.parametrize("scale", [2, 3, 4])
-def test_a_plate_of_the_digitized_sky_survey(scale):
-    """The solution counts pixels of the plate, of which CNPIX says where the image begins."""
+def plate():
     made = {"PLTRAH": 10, "PLTRAM": 20, "PLTRAS": 3.0, "PLTDECSN": "+", "PLTDECD": 20, "PLTDECM": 3, "PLTDECS": 1.0}
     made |= {"XPIXELSZ": 25.28, "YPIXELSZ": 25.28, "CNPIX1": 7000, "CNPIX2": 7100, "PLTSCALE": 67.2}
     made |= {f"PPO{i}": 177500.0 if i in (3, 6) else 0.0 for i in range(1, 7)}
     for axis in "XY":
         made |= {f"AMD{axis}{i}": value for i, value in enumerate([67.2, 0.03, 1.0, 1e-4, 2e-4, 1e-4, 1e-4], 1)}
         made |= {f"AMD{axis}{i}": 1e-6 if i in (8, 13) else 0.0 for i in range(8, 21)}
-    header = fits.Header(made)
+    return made
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_a_plate_of_the_digitized_sky_survey(scale):
+    """The solution counts pixels of the plate, of which CNPIX says where the image begins."""
+    header = fits.Header(plate())
     _, products, _ = written(header, scale)
     for name in ("SCI", "ERR", "BILINEAR", "RESIDUAL"):
         same_places(WCS(header), WCS(products[name]), 1 if name == "RESIDUAL" else scale)
+
+
+@pytest.mark.parametrize("key", ["PLTRAH", "PLTDECD", "XPIXELSZ", "CNPIX2", "PPO3", "AMDX1", "AMDY2", "AMDY9"])
+@pytest.mark.parametrize("kind", ["alone", "a word", "a word among numbers", "missing"])
+def test_a_part_of_a_plate_solution_leaves_the_other_description(key, kind):
+    """With a part of one wcslib refuses a header or ends the program, as it does with a word for a number."""
+    part = {"alone": {key: plate()[key]}, "a word": {key: "here"}, "a word among numbers": plate() | {key: "here"}}
+    part["missing"] = {name: value for name, value in plate().items() if name != key}
+    _, products, image = written(plain(**part[kind]), 2)
+    matrix = [[plain()[f"CD{i}_{j}"] for j in (1, 2)] for i in (1, 2)]
+    assert image.pixel_scale == pytest.approx(3600 * abs(np.linalg.det(matrix)) ** 0.5)
+    assert key in left_behind(image.header) or kind == "missing"
+    for name in ("SCI", "ERR", "BILINEAR", "RESIDUAL"):
+        same_places(WCS(plain()), WCS(products[name]), 1 if name == "RESIDUAL" else 2)
 
 
 @pytest.mark.parametrize(
@@ -195,3 +214,9 @@ def test_what_points_elsewhere_is_left_out_and_said(lost, kept):
         if kept:
             scale = 2 if new["CRPIX1"] != 9 else 1
             same_places(WCS(plain()), WCS(new), scale)
+
+
+@pytest.mark.parametrize("key", ["CRPIX1", "CD1_1", "CDELT2A", "A_2_0", "LTV1", "LTM2_2", "LONPOLE"])
+def test_a_place_that_is_a_word_is_refused_with_its_keyword(key):
+    with pytest.raises(DataError, match=f"{key}='here' in the header is not a number"):
+        written(plain(**{key: "here"}), 2)
