@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lenssr.data.files.images import Image
+from lenssr.data.files.wcs import celestial
 from lenssr.inference.destinations import Folder
 from lenssr.inference.network import Network
 from lenssr.inference.product import write_fits
@@ -141,27 +142,19 @@ def _about(product: Product, item: Item, path: Path) -> dict[str, Any]:
 
 def _position(image: Image) -> dict[str, float | None]:
     """Return where the middle of an image lies, degrees; None where its file does not say."""
-    import warnings
-
-    from astropy.wcs import WCS
-
     nowhere: dict[str, float | None] = {"ra": None, "dec": None}
-    if image.header is None:
+    wcs = celestial(image.header)
+    if wcs is None:
         return nowhere
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            wcs = WCS(image.header).celestial
-            if not wcs.has_celestial:
-                return nowhere
-            middle = [(n - 1) / 2 for n in reversed(image.data.shape)]
-            if wcs.wcs.lngtyp == "RA" and wcs.wcs.radesys.strip() in ("", "ICRS"):  # no frame to leave: much sooner
-                ra, dec = wcs.all_pix2world([middle], 0)[0]
-                return {"ra": float(ra), "dec": float(dec)}
-            place = wcs.pixel_to_world(*middle).icrs
-            return {"ra": float(place.ra.deg), "dec": float(place.dec.deg)}
-        except Exception:  # wcslib refuses in many ways; the image stands without
-            return nowhere
+    middle = [(n - 1) / 2 for n in reversed(image.data.shape)]
+    try:
+        if wcs.wcs.lngtyp == "RA" and wcs.wcs.radesys.strip() in ("", "ICRS"):  # no frame to leave: much sooner
+            ra, dec = wcs.all_pix2world([middle], 0)[0]
+            return {"ra": float(ra), "dec": float(dec)}
+        place = wcs.pixel_to_world(*middle).icrs
+        return {"ra": float(place.ra.deg), "dec": float(place.dec.deg)}
+    except Exception:  # a frame that nobody knows, or a place off the sky
+        return nowhere
 
 
 def _tell(product: Product, path: Path) -> None:

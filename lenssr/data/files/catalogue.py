@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from lenssr.data.files.image import Image
+from lenssr.data.files.wcs import celestial
 from lenssr.errors import ConfigError, DataError
 
 __all__ = ["Position", "read_catalogue", "size_of", "stamps"]
@@ -96,7 +97,7 @@ def stamps(images: Sequence[Image], positions: Sequence[Position], size: Any, wh
     sky = SkyCoord([p.ra for p in positions], [p.dec for p in positions], unit="deg")
     count = 0
     for image in images:
-        wcs = _wcs(image)
+        wcs = celestial(image.header)
         if wcs is None:
             continue
         with warnings.catch_warnings():
@@ -113,18 +114,6 @@ def stamps(images: Sequence[Image], positions: Sequence[Position], size: Any, wh
                 yield _stamp(image, cut, positions[int(i)].name)
     if not count:
         raise DataError(f"None of the {len(positions)} positions lies on {where}.")
-
-
-def _wcs(image: Image) -> Any:
-    from astropy.wcs import WCS
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            wcs = WCS(image.header).celestial
-        except Exception:  # wcslib refuses in many ways
-            return None
-    return wcs if wcs.has_celestial else None
 
 
 def _stamp(image: Image, cut: Any, name: str) -> Image:

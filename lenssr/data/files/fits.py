@@ -12,7 +12,7 @@ import numpy as np
 from lenssr.data.files.choice import Choice
 from lenssr.data.files.image import Image
 from lenssr.data.files.planes import Plane, bad_pixels, belonging, deviation, planes_of
-from lenssr.data.files.wcs import coordinates, exact, flat, is_coordinate
+from lenssr.data.files.wcs import celestial, exact, flat, is_coordinate
 from lenssr.errors import DataError
 
 __all__ = ["is_product", "read_fits"]
@@ -153,14 +153,7 @@ def _electrons(header: Any) -> float | None:
 
 def _pixel_scale(header: Any) -> float | None:
     """Return the square root of a pixel's area in arcsec; None without a celestial WCS."""
-    from astropy.io.fits import Header
-    from astropy.wcs import WCS
     from astropy.wcs.utils import proj_plane_pixel_area
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            wcs = WCS(Header(coordinates(header))).celestial  # what it lacks, the library refuses or breaks at
-        except Exception:  # wcslib refuses in many ways; the image stands without
-            return None
-        return float(np.sqrt(proj_plane_pixel_area(wcs)) * 3600) if wcs.has_celestial else None
+    wcs = celestial(header)
+    return None if wcs is None else float(np.sqrt(proj_plane_pixel_area(wcs)) * 3600)

@@ -14,7 +14,7 @@ import numpy as np
 
 from lenssr.errors import DataError
 
-__all__ = ["check", "coordinates", "exact", "flat", "is_coordinate", "left_behind", "rescaled"]
+__all__ = ["celestial", "check", "coordinates", "exact", "flat", "is_coordinate", "left_behind", "rescaled"]
 
 _ALTERNATES = ["", *map(chr, range(ord("A"), ord("Z") + 1))]
 _AXES = re.compile(r"^(CRPIX|CDELT|CRVAL|CTYPE|CUNIT|CROTA|CNAME|CRDER|CSYER|CZPHS|CPERI)(\d+)([A-Z]?)$")
@@ -80,6 +80,27 @@ def exact(card: Any) -> Any:
     """Return a card's value, with the blanks that end a piece of an IRAF string: the next piece goes on from there."""
     piece = _STRING.match(str(card))
     return piece[1].replace("''", "'") if piece else card.value
+
+
+def celestial(header: Any) -> Any:
+    """Return astropy's WCS of the sky of a header; None where it has none that can be used.
+
+    Only what places pixels is shown to the library, which refuses, or breaks at, what lacks its other half.
+    """
+    import warnings
+
+    from astropy.io.fits import Header
+    from astropy.wcs import WCS
+
+    if header is None:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            wcs = WCS(Header(coordinates(header))).celestial
+        except Exception:  # wcslib refuses in many ways; the image stands without
+            return None
+    return wcs if wcs.has_celestial else None
 
 
 def flat(header: Any) -> Any:
