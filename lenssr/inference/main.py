@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_FEW = 12  # images that get a page each
 _LAUNCHER = ("hydra/launcher=", "hydra.launcher.")
 
 
@@ -72,11 +71,12 @@ def _run(arguments: argparse.Namespace) -> None:
     with heavy_imports():
         from lenssr.inference.reading import reader
         from lenssr.inference.summary import write_index, write_summary
+        from lenssr.inference.survey import FEW
     read = reader(arguments)
     outcome = _divided(arguments, paths, launcher) if launcher else _here(arguments, paths, read)
-    if outcome.paths and len(outcome.paths) > 1:
+    if len(outcome.paths) > 1:
         table = write_summary(outcome.paths, arguments.to)
-        if len(outcome.paths) > _FEW:
+        if len(outcome.paths) > FEW:
             say(f"{arguments.to / 'summary.csv'}: {len(table)} images, {outcome.made} of them made now")
             if arguments.html:
                 print(write_index(table, arguments.to))
@@ -95,13 +95,13 @@ def _here(arguments: argparse.Namespace, paths: list[str], read: object) -> Outc
     """Upscale in this process."""
     from lenssr.inference.destinations import Folder
     from lenssr.inference.stream import inputs_of
-    from lenssr.inference.survey import survey
+    from lenssr.inference.survey import FEW, survey
     from lenssr.inference.upscale import opened
 
     inputs, folder = inputs_of(paths), Folder(arguments.to, arguments.overwrite)
     folder.check([one.path for one in inputs])
     network = opened(arguments.run, arguments.device, arguments.draws, arguments.symmetry)
-    pages = arguments.html and len(inputs) <= _FEW
+    pages = arguments.html and len(inputs) <= FEW
     return survey(network, inputs, read, folder, pages, bool(arguments.picture))  # type: ignore[arg-type]
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from lenssr.data.files.images import Image
 from lenssr.data.files.wcs import celestial
+from lenssr.errors import ConfigError
 from lenssr.inference.destinations import Folder
 from lenssr.inference.network import Network
 from lenssr.inference.product import write_fits
@@ -26,9 +27,9 @@ from lenssr.system.files import disk_errors, write_json
 from lenssr.system.progress import say, track
 from lenssr.system.version import __version__
 
-__all__ = ["Outcome", "settings_of", "survey"]
+__all__ = ["FEW", "Outcome", "settings_of", "survey"]
 
-_PAGES = 12  # images that get a page each; more share an index
+FEW = 12  # files that get a page each, and words on the console; more share an index
 
 
 @dataclass
@@ -69,7 +70,7 @@ def survey(
         network: that does it.
         inputs: the files.
         read: returns the images of one.
-        folder: where products go.
+        folder: where products go; its ``check`` comes first, before a network is loaded.
         pages: write a page beside each.
         picture: keep the products, which then have to fit into memory.
 
@@ -77,7 +78,6 @@ def survey(
         DataError: none can be used.
         ConfigError: a file that is not ours, or an input, would be written over.
     """
-    folder.check([one.path for one in inputs])
     outcome = Outcome()
     beside = (".html",) if pages else ()
     with track(f"upscaling with {network.name}", len(inputs), "files") as advance:
@@ -104,14 +104,12 @@ def survey(
             _write(product, item, path, pages)
             if picture:
                 outcome.shown.append(product)
-            if len(inputs) <= _PAGES:
+            if len(inputs) <= FEW:
                 _tell(product, path)
     return outcome
 
 
 def _place(folder: Folder, item: Item, outcome: Outcome) -> Path:
-    from lenssr.errors import ConfigError
-
     path = folder.path(item.name)
     if folder.single and outcome.paths:
         raise ConfigError(f"Several images do not fit into {path}; give a folder with -o.")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenssr.errors import RunError
+from lenssr.runs.provenance import nowhere
 from lenssr.system.commands import command
 from lenssr.system.files import read_json, write_json, write_text
 from lenssr.system.progress import say, track
@@ -136,18 +137,13 @@ def provenance(table: Table) -> list[dict[str, Any]]:
                     "run": result.folder.relative_to(result.run.parent).as_posix(),
                     "hash": result.hash,
                     "git": last.get("git"),
-                    "argv": [_nowhere(word) for word in last.get("argv", []) if not word.startswith(_PLACES)],
+                    "argv": [nowhere(word) for word in last.get("argv", []) if not word.startswith(_PLACES)],
                     "seconds": last.get("seconds"),
                     "hardware": known.get("hardware"),
                     "packages": known.get("packages"),
                 }
             )
     return facts
-
-
-def _nowhere(word: str) -> str:
-    """Return a path without its folders, which are one machine's; other words as they are."""
-    return word if "=" in word else Path(word).name
 
 
 def write_costs(chosen: list[str], overrides: list[str], folder: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from lenssr.system.files import read_json, write_json
 from lenssr.system.version import __version__
 
-__all__ = ["Provenance", "machine"]
+__all__ = ["Provenance", "machine", "nowhere"]
 
 _PACKAGES = (
     "torch", "pytorch-lightning", "torchmetrics", "hydra-core", "omegaconf", "caustics", "numpy", "e2cnn", "wandb",
@@ -133,3 +133,8 @@ def _peak_memory() -> dict[str, int]:
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         peak["gpu"] = torch.cuda.max_memory_allocated()
     return peak
+
+
+def nowhere(word: str) -> str:
+    """Return a path of a command line without its folders, which are one machine's; other words as they are."""
+    return word if "=" in word else Path(word).name

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from lenssr.runs.folder import Run, RunResult
+from lenssr.runs.provenance import nowhere
 from lenssr.system.files import read_json, whole_file, write_json
 
 __all__ = ["has_weights", "keep", "recall"]
@@ -52,18 +53,13 @@ def _copy(source: Path, target: Path) -> None:
     facts = read_json(source / "provenance.json")
     if facts:
         attempts = [
-            {**attempt, "argv": [_nowhere(word) for word in attempt.get("argv", [])]} for attempt in facts["attempts"]
+            {**attempt, "argv": [nowhere(word) for word in attempt.get("argv", [])]} for attempt in facts["attempts"]
         ]
         write_json(target / "provenance.json", {**facts, "attempts": attempts})
     for name in _FILES:  # the metrics last: with them a record is whole
         if (source / name).is_file():
             with whole_file(target / name) as path:
                 shutil.copyfile(source / name, path)
-
-
-def _nowhere(word: str) -> str:
-    """Return a path without its folders, which are one machine's; other words as they are."""
-    return word if "=" in word else Path(word).name
 
 
 def recall(run: Run, records: Path | None) -> RunResult | None:

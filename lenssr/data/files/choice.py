@@ -50,18 +50,17 @@ class Choice:
 
 def _with(planes: list[Plane], kinds: tuple[str, ...], word: str, path: Path) -> list[Plane]:
     """Return planes among which one is of some kinds: the chosen one, which belongs to every image."""
-    planes = [plane for plane in planes if plane.kind not in kinds or plane.kind == "image"]
+    others = [plane for plane in planes if plane.kind not in kinds]
     known = _WORD.match(word)
     file = Path(known["file"]) if known and known["file"] else None
     if file is not None and file.suffix and file.is_file():
         chosen = _elsewhere(file, known["inside"] if known else None)
     else:
-        every = _all(path)
-        chosen = _find(every, word, path)
-        planes = [plane for plane in planes if plane.number != chosen.number]
+        chosen = _find(planes, word, path)
+        others = [plane for plane in others if plane is not chosen]
     chosen.kind = chosen.kind if chosen.kind in kinds else kinds[0]
     chosen.prefix, chosen.everyones = "", True
-    return [*planes, chosen]
+    return [*others, chosen]
 
 
 def _elsewhere(file: Path, word: str | None) -> Plane:
