@@ -5,17 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from lenssr.data.camera.noise import sky
-from lenssr.data.files.images import Image
+from lenssr.data.files.image import LARGE, Image
 
 __all__ = ["sky_of"]
 
-_LARGE = 1 << 22  # pixels of an image whose sky is measured whole
 _WINDOW, _WINDOWS = 256, 5  # pixels along a side, and windows along a side
 
 
 def sky_of(image: Image) -> tuple[float, float]:
     """Return the level of the sky and the noise of its faint pixels; of a large image the median of 25 windows'."""
-    if image.data.size <= _LARGE:
+    if image.data.size <= LARGE:
         return sky(image.data, image.rms)
     found = []
     for rows in _spans(image.data.shape[0]):

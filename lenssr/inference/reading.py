@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from lenssr.data.files.choice import Choice
@@ -13,7 +13,7 @@ from lenssr.errors import ConfigError
 __all__ = ["reader"]
 
 
-def reader(arguments: argparse.Namespace) -> Callable[[Path], Iterable[Image]]:
+def reader(arguments: argparse.Namespace) -> Callable[[Path], Collection[Image]]:
     """Return what reads a file, by ``--image``, ``--noise``, ``--mask``, ``--catalogue`` and ``--size``.
 
     Raises:
@@ -26,9 +26,9 @@ def reader(arguments: argparse.Namespace) -> Callable[[Path], Iterable[Image]]:
 
     if arguments.catalogue is None:
         return whole
-    from lenssr.data.files.catalogue import read_catalogue, size_of, stamps
+    from lenssr.data.files.catalogue import Stamps, read_catalogue, size_of
 
     positions, size = read_catalogue(arguments.catalogue), size_of(arguments.size)
     if not positions:
         raise ConfigError(f"{arguments.catalogue} holds no position.")
-    return lambda path: stamps(whole(path), positions, size, str(path))
+    return lambda path: Stamps(whole(path), positions, size, str(path))

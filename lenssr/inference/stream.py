@@ -6,7 +6,7 @@ import hashlib
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -63,7 +63,7 @@ def inputs_of(paths: Sequence[str | Path]) -> list[Input]:
 
 
 def items(
-    inputs: Iterable[Input], read: Callable[[Path], Iterable[Image]], settings: str, failures: list[str]
+    inputs: Iterable[Input], read: Callable[[Path], Collection[Image]], settings: str, failures: list[str]
 ) -> Iterator[Item]:
     """Yield the images of all files that can be read; the others are named, and their faults added to ``failures``.
 
@@ -76,7 +76,7 @@ def items(
     taken = Taken()
     for one in inputs:
         try:
-            images = list(read(one.path))
+            images = read(one.path)
         except DataError as error:
             failures.append(str(error))
             say(f"left out: {error}")

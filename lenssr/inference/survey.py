@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -59,7 +59,7 @@ def settings_of(network: Network) -> str:
 def survey(
     network: Network,
     inputs: Sequence[Input],
-    read: Callable[[Path], Iterable[Image]],
+    read: Callable[[Path], Collection[Image]],
     folder: Folder,
     pages: bool = False,
     picture: bool = False,

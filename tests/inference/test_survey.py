@@ -10,8 +10,6 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from astropy import units
-from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.nddata import Cutout2D
 from astropy.wcs import WCS
@@ -19,7 +17,7 @@ from made import header, lens
 from tiny import TINY, TINY_RDN
 
 from lenssr.config.compose import compose
-from lenssr.data.files.catalogue import read_catalogue, size_of, stamps
+from lenssr.data.files.catalogue import Stamps, read_catalogue, size_of
 from lenssr.data.files.choice import Choice
 from lenssr.data.files.images import read
 from lenssr.errors import ConfigError, DataError
@@ -138,7 +136,7 @@ def test_stamps_are_those_of_astropy_and_lie_where_they_lay(tmp_path):
     (tmp_path / "list.csv").write_text(
         "name, RA, Dec\n" + "\n".join(f"g{i}, {p.ra.deg}, {p.dec.deg}" for i, p in enumerate(sky))
     )
-    found = list(stamps([image], read_catalogue(tmp_path / "list.csv"), size_of("32pix"), "m"))
+    found = list(Stamps([image], read_catalogue(tmp_path / "list.csv"), size_of("32pix"), "m"))
     assert [stamp.name for stamp in found] == ["m_g0", "m_g1", "m_g2"]
     for stamp, place in zip(found, sky, strict=False):
         cut = Cutout2D(image.data, place, 32, wcs=wcs, mode="partial", fill_value=np.nan)
@@ -164,8 +162,7 @@ def test_positions_beyond_the_image_are_said(tmp_path):
     fits.PrimaryHDU(lens(), header("CD")).writeto(tmp_path / "m.fits")
     (tmp_path / "c.csv").write_text("ra,dec\n1,2\n")
     with pytest.raises(DataError, match="None of the 1 positions"):
-        list(stamps(read(tmp_path / "m.fits"), read_catalogue(tmp_path / "c.csv"), size_of("5arcsec"), "m"))
-    assert SkyCoord(1, 2, unit=units.deg)
+        Stamps(read(tmp_path / "m.fits"), read_catalogue(tmp_path / "c.csv"), size_of("5arcsec"), "m")
 
 
 def test_planes_that_somebody_chose(tmp_path):

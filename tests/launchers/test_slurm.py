@@ -139,3 +139,39 @@ def test_a_sweep_that_is_left_is_found_again(cluster, tmp_path):
     assert len(runs) == 5  # and the autoencoder, made once for all
     assert all(len(json.loads(path.read_text())["attempts"]) == 1 for path in runs)
     assert len(list((tmp_path / "outputs" / "sweeps" / "slurm").glob("*_log.out"))) == 4
+
+
+@pytest.mark.slow
+def test_files_in_chunks_with_a_node_that_is_lost(cluster, tmp_path):
+    """Twelve cutouts in four chunks: a job is requeued by hand, Ctrl-C ends the waiting; each product is made once."""
+    import signal
+
+    import numpy as np
+    from astropy.io import fits
+
+    from lenssr.config.compose import compose
+    from lenssr.train import train
+
+    run = train(compose(["model=rdn", *TINY, *TINY_RDN, f"paths.outputs={tmp_path / 'outputs'}"])).folder
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        fits.PrimaryHDU(rng.normal(1, 0.1, (36, 36))).writeto(tmp_path / f"c{i}.fits")
+    out, files = tmp_path / "out", sorted(map(str, tmp_path.glob("c*.fits")))
+    words = [sys.executable, "scripts/upscale.py", str(run), *files, "-o", str(out), "--chunk", "3", *SLURM]
+    where = {"cwd": ROOT, "env": cluster.environment, "stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    waiting = subprocess.Popen(words, **where)
+    wait_for(lambda: list(out.glob("*_sr.fits")))
+    for number in cluster.ask("squeue", "-h", "-t", "R", "-o", "%i").split():
+        cluster.ask("scontrol", "requeue", number)
+    waiting.send_signal(signal.SIGINT)
+    _, err = waiting.communicate(timeout=60)
+    assert waiting.returncode == 130 and "stay in the queue" in err, err
+    begun = {path: path.stat().st_mtime_ns for path in out.glob("*_sr.json")}
+    done = subprocess.run(words, **where, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert len(list(out.glob("*_sr.fits"))) == 12 and not list(out.glob("*.partial*"))
+    assert all(path.stat().st_mtime_ns == at for path, at in begun.items())
+    wait_for(lambda: not cluster.ask("squeue", "-h").strip())  # what was requeued finds its chunk done, and ends
+    assert not running(str(tmp_path))
+    again = subprocess.run(words, **where, timeout=100)
+    assert again.returncode == 0 and "4 found finished" in again.stderr, again.stderr

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from lenssr.data.files.image import Image
 from lenssr.data.files.wcs import celestial
 from lenssr.errors import ConfigError, DataError
 
-__all__ = ["Position", "read_catalogue", "size_of", "stamps"]
+__all__ = ["Position", "Stamps", "read_catalogue", "size_of"]
 
 _RA = ("ra", "ra_deg", "raj2000", "ra_j2000", "alpha_j2000", "right_ascension", "_ra")
 _DEC = ("dec", "dec_deg", "decj2000", "dej2000", "dec_j2000", "delta_j2000", "declination", "_dec")
@@ -83,19 +83,45 @@ def size_of(text: str) -> Any:
     return size
 
 
-def stamps(images: Sequence[Image], positions: Sequence[Position], size: Any, where: str) -> Iterator[Image]:
-    """Yield a stamp of every image at every position that lies on it; the header follows.
+class Stamps(Collection[Image]):
+    """A stamp of every image at every position that lies on it, cut out when its turn comes; the header follows.
 
     A stamp that reaches beyond the mosaic has NaN there, one that the mosaic covers by less than half is left out.
+
+    Args:
+        images: mosaics with coordinates.
+        positions: on the sky.
+        size: side, an angle or pixels.
+        where: what the mosaics are called in a message.
 
     Raises:
         DataError: no position lies on any image, or no image has coordinates.
     """
+
+    def __init__(self, images: Sequence[Image], positions: Sequence[Position], size: Any, where: str) -> None:
+        self.size = size
+        self.places = list(_places(images, positions, size))
+        if not self.places:
+            raise DataError(f"None of the {len(positions)} positions lies on {where}.")
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __contains__(self, one: object) -> bool:
+        return any(one is image for image in self)
+
+    def __iter__(self) -> Iterator[Image]:
+        for image, wcs, middle, name in self.places:
+            yield _stamp(image, _cut(image.data, middle, self.size, wcs), name)
+
+
+def _places(
+    images: Sequence[Image], positions: Sequence[Position], size: Any
+) -> Iterator[tuple[Image, Any, tuple[float, float], str]]:
+    """Yield the image, its coordinates, the pixel and the name of each stamp."""
     from astropy.coordinates import SkyCoord
-    from astropy.nddata import Cutout2D, NoOverlapError
 
     sky = SkyCoord([p.ra for p in positions], [p.dec for p in positions], unit="deg")
-    count = 0
     for image in images:
         wcs = celestial(image.header)
         if wcs is None:
@@ -105,20 +131,18 @@ def stamps(images: Sequence[Image], positions: Sequence[Position], size: Any, wh
             x, y = wcs.world_to_pixel(sky)
         height, width = image.data.shape
         for i in np.flatnonzero((x > -0.5) & (x < width - 0.5) & (y > -0.5) & (y < height - 0.5)):
-            try:
-                cut = Cutout2D(image.data, (x[i], y[i]), size, wcs=wcs, mode="partial", fill_value=np.nan, copy=True)
-            except NoOverlapError:
-                continue
-            if np.isfinite(cut.data).mean() >= _KNOWN:
-                count += 1
-                yield _stamp(image, cut, positions[int(i)].name)
-    if not count:
-        raise DataError(f"None of the {len(positions)} positions lies on {where}.")
+            middle = float(x[i]), float(y[i])
+            if np.isfinite(_cut(image.data, middle, size, wcs).data).mean() >= _KNOWN:
+                yield image, wcs, middle, positions[int(i)].name
+
+
+def _cut(data: np.ndarray, middle: tuple[float, float], size: Any, wcs: Any = None) -> Any:
+    from astropy.nddata import Cutout2D
+
+    return Cutout2D(data, middle, size, wcs=wcs, mode="partial", fill_value=np.nan, copy=True)
 
 
 def _stamp(image: Image, cut: Any, name: str) -> Image:
-    from astropy.nddata import Cutout2D
-
     left, low = cut.origin_original[0] - cut.origin_cutout[0], cut.origin_original[1] - cut.origin_cutout[1]
     header = image.header.copy()
     for key in list(header):
@@ -129,6 +153,6 @@ def _stamp(image: Image, cut: Any, name: str) -> Image:
     stamp = Image(f"{image.name}_{name}", cut.data, None, header, image.pixel_scale, image.electrons)
     if image.rms is not None:
         middle = cut.input_position_original
-        stamp.rms = Cutout2D(image.rms, middle, cut.data.shape, mode="partial", fill_value=np.nan, copy=True).data
+        stamp.rms = _cut(image.rms, middle, cut.data.shape).data
     stamp.notes = list(image.notes)
     return stamp

@@ -12,6 +12,9 @@ from lenssr.data.files.units import intensive
 __all__ = ["Image", "filled"]
 
 
+LARGE = 1 << 22  # px of an image that is a large one: held in single precision, its sky known by a part of it
+
+
 @dataclass
 class Image:
     """One image.

@@ -11,7 +11,7 @@ import numpy as np
 from lenssr.data.files.borders import unmeasured
 from lenssr.data.files.choice import Choice
 from lenssr.data.files.fits import read_fits
-from lenssr.data.files.image import Image, filled
+from lenssr.data.files.image import LARGE, Image, filled
 from lenssr.data.files.units import unit_note
 from lenssr.data.files.wcs import check
 from lenssr.errors import DataError
@@ -19,7 +19,6 @@ from lenssr.errors import DataError
 __all__ = ["Image", "checked", "filled", "from_array", "read"]
 
 _LEAST = 8  # px along a side
-_MOSAIC = 1 << 22  # px of an image that is a large one
 _LARGEST = 1e30  # flux; float32 ends at 3e38, and it is multiplied
 _KNOWN = 0.1  # of the pixels, and as many as a square of _LEAST has: fewer tell no sky
 _FITS = tuple(f"{kind}{packed}" for kind in (".fits", ".fit", ".fts") for packed in ("", ".gz", ".bz2", ".fz"))
@@ -111,7 +110,7 @@ def checked(image: Image, where: str) -> Image:
     if min(data.shape) < _LEAST:
         raise DataError(f"{told} is {data.shape[0]} x {data.shape[1]} px; the least is {_LEAST} x {_LEAST}.")
     # a mosaic's float32 are kept: twice the memory would tell no more
-    data = data.astype(np.float32 if data.dtype == np.float32 and data.size > _MOSAIC else np.float64)
+    data = data.astype(np.float32 if data.dtype == np.float32 and data.size > LARGE else np.float64)
     bad = ~np.isfinite(data)
     data[bad] = np.nan
     low, high = _range(data)
