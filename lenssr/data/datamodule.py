@@ -195,10 +195,11 @@ class LensDataModule(pl.LightningDataModule):
         """What a network sees that tells labels, made on first use."""
         upscale = self._upscaler() if self._upscaler and self.inputs == "super_resolved" else None
         about = {"observation": self.observation.config, "scale": self.scale}
-        return render(self.sets, self._pairs, self.inputs, upscale, about, self._device())
+        return render(self.sets, self.pairs, self.inputs, upscale, about, self._device())
 
-    def _pairs(self, split: str) -> EvaluationBatches:
-        load, device = self.loader, self._device()
+    def pairs(self, split: str, device: torch.device | None = None) -> EvaluationBatches:
+        """Return the whole exposures of a split in order, divided by the set's own unit, labels or not."""
+        load, device = self.loader, device or self._device()
         reader = self._pair_reader(split, device, self.sets["train"].unit)
         return EvaluationBatches(reader, load.evaluation_batch_size, None, self.scale)
 

@@ -4,7 +4,18 @@ from lenssr.tasks.autoencoder import AdversarialAutoencoder
 from lenssr.tasks.base import Task
 from lenssr.tasks.classification import Classification
 from lenssr.tasks.diffusion import Diffusion
+from lenssr.tasks.limit import FittedImages, ImageLimit, LabelLimit
 from lenssr.tasks.regression import Regression
 from lenssr.tasks.super_resolution import SuperResolution
 
-__all__ = ["AdversarialAutoencoder", "Classification", "Diffusion", "Regression", "SuperResolution", "Task"]
+__all__ = [
+    "AdversarialAutoencoder",
+    "Classification",
+    "Diffusion",
+    "FittedImages",
+    "ImageLimit",
+    "LabelLimit",
+    "Regression",
+    "SuperResolution",
+    "Task",
+]

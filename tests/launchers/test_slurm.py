@@ -158,7 +158,13 @@ def test_files_in_chunks_with_a_node_that_is_lost(cluster, tmp_path):
         fits.PrimaryHDU(rng.normal(1, 0.1, (36, 36))).writeto(tmp_path / f"c{i}.fits")
     out, files = tmp_path / "out", sorted(map(str, tmp_path.glob("c*.fits")))
     words = [sys.executable, "scripts/upscale.py", str(run), *files, "-o", str(out), "--chunk", "3", *SLURM]
-    where = {"cwd": ROOT, "env": cluster.environment, "stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    where = {
+        "cwd": ROOT,
+        "env": cluster.environment,
+        "stderr": subprocess.PIPE,
+        "stdout": subprocess.PIPE,
+        "text": True,
+    }
     waiting = subprocess.Popen(words, **where)
     wait_for(lambda: list(out.glob("*_sr.fits")))
     for number in cluster.ask("squeue", "-h", "-t", "R", "-o", "%i").split():

@@ -1,0 +1,47 @@
+"""How the posterior of an image is sampled, or its lens fitted: settings that stand where a network's weights would."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from lenssr.errors import ConfigError
+
+__all__ = ["Fit", "PosteriorSampler"]
+
+
+class PosteriorSampler(nn.Module):
+    """Settings of :class:`lenssr.limits.lenses.Lenses`.
+
+    Args:
+        particles: draws from each posterior, even.
+        library: draws of the prior from which every image's posterior begins.
+        seed: of all that is drawn.
+
+    Raises:
+        ConfigError: these numbers make no sample.
+    """
+
+    def __init__(self, particles: int, library: int, seed: int) -> None:
+        super().__init__()
+        if particles < 8 or particles % 2 or library < particles:
+            raise ConfigError(
+                f"model.particles={particles} and model.library={library}: particles are even and 8 or more, and the "
+                "library holds as many or more."
+            )
+        self.particles, self.library, self.seed = particles, library, seed
+
+
+class Fit(nn.Module):
+    """Settings of :class:`lenssr.limits.fit.Fitter`.
+
+    Args:
+        library: draws of the prior, among which the fits of an image begin.
+        starts: fits of an image and a class.
+        seed: of the library.
+    """
+
+    def __init__(self, library: int, starts: int, seed: int) -> None:
+        super().__init__()
+        if starts < 1 or library < starts:
+            raise ConfigError(f"model.starts={starts} must be 1 or more, and model.library={library} no fewer.")
+        self.library, self.starts, self.seed = library, starts, seed
