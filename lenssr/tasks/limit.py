@@ -107,6 +107,7 @@ class ImageLimit(Task):
 
     def examine(self, data: LensDataModule, device: torch.device, split: str) -> PosteriorEvaluation:
         """Score the mean of the draws, a draw, and the draws as a posterior."""
+        _physics(data)
         if data.target != "truth":
             raise ConfigError("The posterior is of the noise-free image: it needs dataset.target=truth.")
         drawn = _Split(data, split, self.model, "lr")
@@ -149,7 +150,7 @@ class LabelLimit(Task):
         given = {"hr": "hr", "interpolated": "lr"}.get(data.inputs)
         if given is None:
             raise ConfigError(
-                f"dataset.inputs={data.inputs} is no exposure, which a posterior is given: use hr, or interpolated for LR."
+                f"dataset.inputs={data.inputs} is no exposure: use hr, or interpolated for LR."
             )
         if set(data.source.classes) != {"axion"} and "log10_axion_mass" in self.targets:
             raise ConfigError("log10_axion_mass is known of vortices alone: dataset.source.classes=[axion].")
