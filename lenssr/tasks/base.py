@@ -42,6 +42,7 @@ class Task(pl.LightningModule):
     mode = "max"
     references: tuple[str, ...] = ()
     test_settings: tuple[str, ...] = ()  # arguments that change the test alone, not the training
+    of_physics = False  # whether answers come from the set's physics, so that a batch alone is not enough
 
     def __init__(
         self,
@@ -85,6 +86,9 @@ class Task(pl.LightningModule):
     def predict_test(self, batch: Batch) -> Tensor:
         """Return the images that the test scores: those of :meth:`predict`, unless the task spends more on them."""
         return self.predict(batch)
+
+    def attach(self, data: LensDataModule, split: str) -> None:
+        """Take what predictions need of a split beside its batches; networks need nothing."""
 
     def prepare(self, data: LensDataModule) -> None:
         """Do what must be done before the first step, and before a resumed one."""

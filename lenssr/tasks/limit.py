@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -81,14 +82,24 @@ class _Split:
         told = _told(parameters, index)
         return Case(index, str(parameters["class"][index]), time, flux.float().cpu().numpy(), told)
 
-    def make(self, batches: Any, unit: float) -> dict[int, Case]:
+    def make(self, batches: Iterable[Batch], unit: float) -> dict[int, Case]:
         """Sample what is missing, and return the exposures by index."""
         cases = [self.case(batch, i, unit) for batch in batches for i in range(len(batch["index"]))]
         self.posteriors.make(cases)
         return {case.index: case for case in cases}
 
+    def seconds(self, cases: Iterable[int]) -> float:
+        """Return the mean time of sampling an image."""
+        return float(np.mean([self.posteriors.read(index)[1] for index in cases]))
 
-class ImageLimit(Task):
+
+class _Physical(Task):
+    """A task whose answers come from the set's physics, not from weights."""
+
+    of_physics = True
+
+
+class ImageLimit(_Physical):
     """The posterior mean of the noise-free image given the LR exposure: no network has a smaller expected error.
 
     The sampler is told more than a network: the class, the time of the exposure and, for CDM, the sub-haloes. What it
@@ -105,32 +116,42 @@ class ImageLimit(Task):
         super().__init__(**task)
         self.target = target
 
-    def examine(self, data: LensDataModule, device: torch.device, split: str) -> PosteriorEvaluation:
-        """Score the mean of the draws, a draw, and the draws as a posterior."""
-        _physics(data)
+    def attach(self, data: LensDataModule, split: str) -> None:
+        """Take the physics of a set.
+
+        Raises:
+            ConfigError: its posterior is not known.
+        """
+        _, seen = _physics(data)
         if data.target != "truth":
             raise ConfigError("The posterior is of the noise-free image: it needs dataset.target=truth.")
-        drawn = _Split(data, split, self.model, "lr")
-        cases = drawn.make(data.evaluation(split, torch.device("cpu")), data.unit)
-        camera = data.observation.hr
+        self._drawn, self._unit, self._camera = _Split(data, split, self.model, "lr"), data.unit, seen.hr
 
-        def draw(batch: Batch) -> Tensor:
-            images = []
-            for index in batch["index"].tolist():
-                flux = drawn.posteriors.flux(cases[index])
-                images.append(camera.moments(flux, torch.tensor(cases[index].time))[0] / data.unit)
-            return torch.stack(images).to(device)
+    def draw(self, batch: Batch) -> Tensor:
+        """Return the draws of each image, (B, K, H, W), in the set's unit."""
+        images = []
+        for case in self._drawn.make([batch], self._unit).values():
+            flux = self._drawn.posteriors.flux(case)
+            images.append(self._camera.moments(flux, torch.tensor(case.time))[0] / self._unit)
+        return torch.stack(images).to(batch["lr"].device)
 
-        def film(batch: Batch) -> np.ndarray:
-            return draw(batch)[0, :16].cpu().numpy()
+    def predict(self, batch: Batch) -> Tensor:
+        """Return the mean of the draws, (B, 1, H, W)."""
+        return self.draw(batch).mean(1, keepdim=True)
 
+    def examine(self, data: LensDataModule, device: torch.device, split: str) -> PosteriorEvaluation:
+        """Score the mean of the draws, a draw, and the draws as a posterior."""
+        self.attach(data, split)
+        cases = self._drawn.make(data.evaluation(split, torch.device("cpu")), data.unit)
         cost = f"{self.model.particles} draws of the physical parameters"
-        found = evaluate_posterior(draw, None, data, device, split, cost, film)
-        seconds = float(np.mean([drawn.posteriors.read(index)[1] for index in cases]))
-        return replace(found, seconds_per_image=seconds)  # of sampling: what was kept is drawn in none
+        found = evaluate_posterior(self.draw, None, data, device, split, cost, self._film)
+        return replace(found, seconds_per_image=self._drawn.seconds(cases))  # drawing what was kept takes none
+
+    def _film(self, batch: Batch) -> np.ndarray:
+        return self.draw(batch)[0, :16].cpu().numpy()
 
 
-class LabelLimit(Task):
+class LabelLimit(_Physical):
     """The posterior mean of physical parameters given an exposure: no network has a smaller expected squared error.
 
     Args:
@@ -149,9 +170,7 @@ class LabelLimit(Task):
         """Score a split: errors in the parameters' own units, coverage, and what the mean label scores."""
         given = {"hr": "hr", "interpolated": "lr"}.get(data.inputs)
         if given is None:
-            raise ConfigError(
-                f"dataset.inputs={data.inputs} is no exposure: use hr, or interpolated for LR."
-            )
+            raise ConfigError(f"dataset.inputs={data.inputs} is no exposure: use hr, or interpolated for LR.")
         if set(data.source.classes) != {"axion"} and "log10_axion_mass" in self.targets:
             raise ConfigError("log10_axion_mass is known of vortices alone: dataset.source.classes=[axion].")
         drawn = _Split(data, split, self.model, given)
@@ -170,11 +189,10 @@ class LabelLimit(Task):
                 yield Batch(label=labels[batch["index"]], index=batch["index"])
 
         found = evaluate_regression(predict, labelled(), len(cases), data.label("train").mean(0), self.targets)
-        seconds = float(np.mean([drawn.posteriors.read(index)[1] for index in cases]))
-        return replace(found, seconds_per_image=seconds)
+        return replace(found, seconds_per_image=drawn.seconds(cases))
 
 
-class FittedImages(Task):
+class FittedImages(_Physical):
     """Fits lens and source to the LR exposure, and draws the HR image that they would make.
 
     It is told the time of the exposure, and neither class nor sub-haloes: it tries the smooth lens and the vortex.
@@ -186,8 +204,12 @@ class FittedImages(Task):
     model: Fit
     references = ("bilinear", "ceiling", "brighter")
 
-    def examine(self, data: LensDataModule, device: torch.device, split: str) -> Evaluation | LabelEvaluation:
-        """Score a split."""
+    def attach(self, data: LensDataModule, split: str) -> None:
+        """Take the physics of a set.
+
+        Raises:
+            ConfigError: it is not known.
+        """
         source, seen = _physics(data)
         self._fitter = Fitter(
             {
@@ -200,6 +222,10 @@ class FittedImages(Task):
             self.model.starts,
         )  # fmt: skip
         self._data, self._split = data, split
+
+    def examine(self, data: LensDataModule, device: torch.device, split: str) -> Evaluation | LabelEvaluation:
+        """Score a split."""
+        self.attach(data, split)
         return super().examine(data, device, split)
 
     def predict(self, batch: Batch) -> Tensor:

@@ -105,6 +105,7 @@ def _prediction(result: RunResult, index: int) -> tuple[np.ndarray, dict[str, np
     data, task = build_data(config), load_task(result.run, config=config)
     cpu = torch.device("cpu")
     task.to(cpu)
+    task.attach(data, "test")
     for batch in data.evaluation("test", cpu):
         if index in batch["index"]:
             here = batch["index"] == index

@@ -107,7 +107,7 @@ def configurations(
 
 
 def _row(wanted: _Wanted, key: str, entry: dict[str, Any]) -> Row:
-    row = Row(key, entry["label"], {}, curve=entry.get("curve"))
+    row = Row(key, entry["label"], {}, limit=entry.get("limit", False), curve=entry.get("curve"))
     seen: set[str] = set()
     for seed in wanted.seeds:
         chosen = (*wanted.overrides, *wanted.definition["overrides"], *entry["overrides"], f"seed={seed}")

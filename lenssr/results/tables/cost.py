@@ -69,7 +69,9 @@ def estimate(name: str, overrides: Sequence[str] = (), batch: int | None = None)
     costs = []
     with track("timing", len(rows), "models") as advance:
         for label, config in rows.items():
-            costs.append(_cost(label, config, batch))
+            task = _task(config)
+            if not task.of_physics:
+                costs.append(_cost(label, config, task, batch))
             advance(1, label)
     return costs
 
@@ -85,9 +87,9 @@ def _task(config: dict[str, Any]) -> Task:
     return task
 
 
-def _cost(label: str, config: dict[str, Any], batch: int | None) -> Cost:
+def _cost(label: str, config: dict[str, Any], task: Task, batch: int | None) -> Cost:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    task = _task(config).to(device)
+    task = task.to(device)
     scale, size, load = config["dataset"]["scale"], config["dataset"]["image_size"], config["loader"]
     count = min(batch or load["batch_size"], load["batch_size"])
     parameters = [p for p in task.model.parameters() if p.requires_grad]
@@ -152,7 +154,7 @@ def to_markdown(costs: Sequence[Cost], name: str, overrides: Sequence[str] = ())
     timed = {cost.label for cost in costs}
     rest = [label for label, _ in configurations(name, overrides, evaluations=True) if label not in timed]
     if rest:
-        lines += ["", f"Left out, for they need other runs first: {'; '.join(rest)}."]
+        lines += ["", f"Left out, for they need other runs first, or train nothing: {'; '.join(rest)}."]
     return "\n".join(lines) + "\n"
 
 

@@ -48,7 +48,8 @@ def judge(table: Table, gap: dict[str, str] | None, order: list[str], claims: Se
     for column in table.columns:
         if column.best is None:
             continue
-        scores = _scores(table, column)
+        limits = {row.label for row in table.rows if row.limit}
+        scores = {label: found for label, found in _scores(table, column).items() if label not in limits}
         if len(scores) < 2:
             continue
         if table.baseline in scores:

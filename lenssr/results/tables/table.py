@@ -77,6 +77,7 @@ class Row:
     Attributes:
         seeds: of the results, in their order.
         image_size: HR pixels along a side; ``scale`` times the LR image's.
+        limit: whether it is told what no network knows, so that it bounds the others and competes with none.
         curve: ``line`` and ``at``, where the row is a point of a curve over the number of training images.
     """
 
@@ -90,6 +91,7 @@ class Row:
     scale: int = 1
     image_size: int = 0
     ranked: bool = True
+    limit: bool = False
     random: bool = True
     curve: dict[str, Any] | None = None
 
