@@ -62,11 +62,16 @@ class Fitter:
             seen: flux rate in the camera's pixels, (H, W).
             time: of the exposure.
         """
-        smooth = self._best("no_sub", self.lenses["no_sub"].likeliest(seen, time, self.starts), seen, time)
-        found = [smooth]
-        if "axion" in self.lenses:
-            found.append(self._best("axion", self._vortices(smooth.point, seen, time), seen, time))
+        found = [self.of_class(name, seen, time) for name in self.lenses]
         return min(found, key=lambda one: len(one.point) * np.log(seen.numel()) - 2 * one.log_likelihood)
+
+    @torch.inference_mode()
+    def of_class(self, name: str, seen: Tensor, time: float) -> Fitted:
+        """Return the best fit of one class."""
+        if name == "axion":
+            smooth = self.of_class("no_sub", seen, time)
+            return self._best(name, self._vortices(smooth.point, seen, time), seen, time)
+        return self._best(name, self.lenses[name].likeliest(seen, time, self.starts), seen, time)
 
     def _vortices(self, smooth: np.ndarray, seen: Tensor, time: float) -> np.ndarray:
         """Return the likeliest points of a vortex whose other numbers are those of a smooth lens."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +11,9 @@ from torch import Tensor
 
 from lenssr.data import LensDataModule
 from lenssr.data.batches import Batch
-from lenssr.data.camera.observe import TwoExposures
-from lenssr.data.sets.simulated import SimulatedSource
-from lenssr.data.sky.parameters import Scene
 from lenssr.errors import ConfigError
+from lenssr.limits.exposures import Exposures, physics_of
 from lenssr.limits.fit import Fitter
-from lenssr.limits.kept import Case, Posteriors, Setting
 from lenssr.limits.lenses import Lenses
 from lenssr.limits.prior import Prior
 from lenssr.limits.sampler import Fit, PosteriorSampler
@@ -27,70 +23,6 @@ from lenssr.metrics.posterior import PosteriorEvaluation, evaluate_posterior
 from lenssr.tasks.base import Task
 
 __all__ = ["FittedImages", "ImageLimit", "LabelLimit"]
-
-
-def _physics(data: LensDataModule) -> tuple[SimulatedSource, TwoExposures]:
-    """Return what made the images.
-
-    Raises:
-        ConfigError: that is nothing whose posterior can be sampled.
-    """
-    source, seen = data.source, data.observation
-    if not isinstance(source, SimulatedSource) or source.scene != Scene() or not isinstance(seen, TwoExposures):
-        raise ConfigError(f"The posterior is known for dataset=model1 alone, not for dataset={data.name}.")
-    if data.normalization != "constant":
-        raise ConfigError("The posterior is of fluxes: it needs dataset.normalization=constant.")
-    return source, seen
-
-
-def _told(parameters: Any, index: int) -> np.ndarray:
-    """Return the sub-haloes of a CDM image, (3, K); of another none."""
-    if parameters["class"][index] != "cdm":
-        return np.zeros((3, 0))
-    return np.stack([np.asarray(parameters[f"subhalo_{name}"][index], float) for name in ("x", "y", "theta_E")])
-
-
-class _Split:
-    """The exposures of a split and their posteriors.
-
-    Args:
-        data: the set.
-        split: of it.
-        sampler: settings.
-        given: the exposure that is seen, ``lr`` or ``hr``.
-    """
-
-    def __init__(self, data: LensDataModule, split: str, sampler: PosteriorSampler, given: str) -> None:
-        source, seen = _physics(data)
-        if "cdm" in source.classes and source.physics["cdm"].get("profile", "point") != "point":
-            raise ConfigError(
-                "The haloes of physics=corrected cannot be told: dataset.source.classes=[no_sub,axion] leaves them out."
-            )
-        self.images, self.given, self.scale = data.sets[split], given, data.scale if given == "lr" else 1
-        camera = seen.lr if given == "lr" else seen.hr
-        numbers = (sampler.particles, sampler.library, sampler.seed)
-        setting = Setting(source.physics, source.instrument, camera, self.scale, *numbers)
-        about = [self.images.checksum, split, given, seen.config]
-        self.posteriors = Posteriors(setting, self.images.folder, about)
-
-    def case(self, batch: Batch, place: int, unit: float) -> Case:
-        """Return an exposure of a batch whose images were divided by ``unit``."""
-        index, parameters = int(batch["index"][place]), self.images.parameters
-        image = batch["lr"] if self.given == "lr" else batch["hr"]
-        flux = image[place, 0].double() * unit * self.scale**2
-        time = float(self.images.exposure_time[index])
-        told = _told(parameters, index)
-        return Case(index, str(parameters["class"][index]), time, flux.float().cpu().numpy(), told)
-
-    def make(self, batches: Iterable[Batch], unit: float) -> dict[int, Case]:
-        """Sample what is missing, and return the exposures by index."""
-        cases = [self.case(batch, i, unit) for batch in batches for i in range(len(batch["index"]))]
-        self.posteriors.make(cases)
-        return {case.index: case for case in cases}
-
-    def seconds(self, cases: Iterable[int]) -> float:
-        """Return the mean time of sampling an image."""
-        return float(np.mean([self.posteriors.read(index)[1] for index in cases]))
 
 
 class _Physical(Task):
@@ -122,10 +54,10 @@ class ImageLimit(_Physical):
         Raises:
             ConfigError: its posterior is not known.
         """
-        _, seen = _physics(data)
+        _, seen = physics_of(data)
         if data.target != "truth":
             raise ConfigError("The posterior is of the noise-free image: it needs dataset.target=truth.")
-        self._drawn, self._unit, self._camera = _Split(data, split, self.model, "lr"), data.unit, seen.hr
+        self._drawn, self._unit, self._camera = Exposures(data, split, self.model, "lr"), data.unit, seen.hr
 
     def draw(self, batch: Batch) -> Tensor:
         """Return the draws of each image, (B, K, H, W), in the set's unit."""
@@ -173,7 +105,7 @@ class LabelLimit(_Physical):
             raise ConfigError(f"dataset.inputs={data.inputs} is no exposure: use hr, or interpolated for LR.")
         if set(data.source.classes) != {"axion"} and "log10_axion_mass" in self.targets:
             raise ConfigError("log10_axion_mass is known of vortices alone: dataset.source.classes=[axion].")
-        drawn = _Split(data, split, self.model, given)
+        drawn = Exposures(data, split, self.model, given)
         batches = data.pairs(split, torch.device("cpu"))
         cases = drawn.make(batches, data.sets["train"].unit)
         labels = data.label(split)
@@ -210,7 +142,7 @@ class FittedImages(_Physical):
         Raises:
             ConfigError: it is not known.
         """
-        source, seen = _physics(data)
+        source, seen = physics_of(data)
         self._fitter = Fitter(
             {
                 name: Lenses(
