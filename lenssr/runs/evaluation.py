@@ -16,6 +16,7 @@ from lenssr.config.groups import CONFIGS
 from lenssr.config.identity import identity
 from lenssr.config.schema import validate
 from lenssr.errors import ConfigError, RunError, did_you_mean
+from lenssr.runs.find import find as find_run
 from lenssr.runs.folder import RunResult
 from lenssr.runs.load import read_config
 from lenssr.runs.stages import identify
@@ -33,7 +34,7 @@ _ABSENT = object()
 
 def find(folder: str | Path, overrides: Sequence[str] = (), split: str = "test") -> RunResult | None:
     """Return what :func:`evaluate` found before; None if it was never asked."""
-    return Evaluation(Path(folder), list(overrides), split).result()
+    return Evaluation(find_run(folder), list(overrides), split).result()
 
 
 class Evaluation:
