@@ -49,9 +49,7 @@ def find(name: str | Path, runs: Path = RUNS) -> Path:
         raise RunError(f"There is no run '{path.name}' in {place}. {_nearest(path.name, known)}")
     names = ", ".join(one.name for one in found[:_SHOWN])
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    raise RunError(
-        f"'{path.name}' is the beginning of {len(found)} runs: {names}{more}. Give more of one's name or hash."
-    )
+    raise RunError(f"'{path.name}' is the beginning of {len(found)} runs: {names}{more}. Give more of one's name.")
 
 
 def matching(word: str, known: list[Path]) -> list[Path]:

@@ -1,6 +1,4 @@
-"""The safe door of a loaded network: an array in flux, in; an array in flux, out; and a word where it is no lens like
-those of its training.
-"""
+"""The safe door of a loaded network: flux in, flux out, and a word where an image is unlike those of its training."""
 
 from __future__ import annotations
 
@@ -35,9 +33,9 @@ _MEND = "lenssr.upscale(run, array) brings any image to the network's scale; che
 class Predict:
     """Maps LR images to HR images, both in flux per pixel of their own and unit time, as the run's test does.
 
-    The network sees flux per HR pixel over the ``unit`` of its training set. An LR pixel covers ``scale`` x ``scale`` HR
-    pixels (four, where scale is 2) and holds the flux of all of them, so an array is divided by that number, too, before
-    the network sees it.
+    The network sees flux per HR pixel, over the ``unit`` of its training set. An LR pixel covers ``scale`` x ``scale``
+    HR pixels (four, where scale is 2) and holds the flux of all of them, so that an array is divided by that number
+    too before the network sees it.
 
     Args:
         folder: of the run, for messages.
@@ -103,7 +101,7 @@ class Predict:
                 f"model={name} draws from a posterior: lenssr.upscale({str(self._folder)!r}, array) does it."
             )
         if not isinstance(task, SuperResolution):
-            raise RunError(f"{self._folder} is a run of model={name}, which upscales no image; call the module itself.")
+            raise RunError(f"{self._folder} is a run of model={name}, which upscales no image; call the module.")
         if self._config["dataset"]["normalization"] != "constant":
             raise RunError(
                 f"{self._folder} was trained on images that were each brought to a range of 0 to 1, and knows no flux: "

@@ -1,4 +1,4 @@
-"""The safe door of a loaded network: any array of flux in, the same kind out, and nothing on another scale in silence."""
+"""The safe door of a loaded network: any array of flux in, the same kind out, nothing of another scale in silence."""
 
 import copy
 import pickle
@@ -110,7 +110,7 @@ def test_what_is_no_image_is_named(run, images, words):
 def test_a_run_that_knows_no_flux_or_no_image_says_so(tmp_path):
     base = f"paths.outputs={tmp_path}"
     scaled = train(compose(["model=bilinear", "dataset.normalization=per_image_minmax", *TINY, base])).folder
-    with pytest.raises(RunError, match="knows no flux: lenssr.upscale"):
+    with pytest.raises(RunError, match=r"knows no flux: lenssr\.upscale"):
         load_run(scaled).predict(np.ones((24, 24)))
     aae = train(compose(["model=aae", "model.latent=8", *TINY, base])).folder
     with pytest.raises(RunError, match="upscales no image"):
