@@ -260,23 +260,17 @@ def _guarded(arguments: list[str]) -> int:
     return 0 if code == Interrupted.exit_code and _follows() else code
 
 
-def _needs_sweep(arguments: list[str]) -> str | None:
-    """Return what is wrong where a launcher or a search is named, but no sweep: one run would begin, here."""
-    if {"-m", "--multirun"} & set(arguments):
-        return None
-    named = [a for a in arguments if a.lstrip("+").startswith(("hydra/launcher=", "hydra.launcher.", "hydra.sweeper."))]
-    return f"'{named[0]}' is for a sweep or a search: add -m." if named else None
-
-
 def _hydra_main(arguments: list[str]) -> None:
     import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from lenssr.config.overrides import check, explain
+    from lenssr.config.overrides import explain
+    from lenssr.config.typed import adopt, slip
 
-    overrides = [a for a in arguments if "=" in a or a[:1] in "~+"]
-    problem = check(overrides) or _needs_sweep(arguments)
+    sys.argv[1:] = arguments = adopt(arguments)
+    overrides = [a for a in arguments if ("=" in a or a[:1] in "~+") and not a.startswith("-")]
+    problem = slip(arguments)
     if problem:
         raise ConfigError(problem)
     jobs = _Jobs()

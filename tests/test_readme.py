@@ -108,7 +108,7 @@ def test_a_newcomer_adds_a_model_with_one_python_and_one_yaml_file(tmp_path, mon
         monkeypatch.setattr(f"lenssr.{module}.CONFIGS", configs)
     from lenssr.config import overrides
 
-    overrides._groups.cache_clear()
+    overrides.groups.cache_clear()
     try:
         code, out, err = cli("model=mine", *TINY, outputs)
         assert code == 0, err
@@ -116,7 +116,7 @@ def test_a_newcomer_adds_a_model_with_one_python_and_one_yaml_file(tmp_path, mon
         code, _, err = cli("model=mine", "model.widht=3", *TINY, outputs)
         assert code == 2 and "'width'" in err
     finally:
-        overrides._groups.cache_clear()
+        overrides.groups.cache_clear()
 
 
 def test_the_groups_table_names_what_is_there():

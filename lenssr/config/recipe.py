@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from lenssr.config.compose import select
-from lenssr.config.groups import CONFIGS
+from lenssr.config.groups import config_file
 
 __all__ = ["off_recipe"]
 
@@ -16,8 +16,8 @@ __all__ = ["off_recipe"]
 @cache
 def _shipped(scale: str) -> tuple[frozenset[int], tuple[dict[str, int], ...]]:
     """Return the steps and the numbers of images that a size of the recipe has; none of a size of one's own."""
-    path = CONFIGS / "scale" / f"{scale}.yaml"
-    if not path.is_file():
+    path = config_file("scale", scale)
+    if path is None:
         return frozenset(), ()
     nodes = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
     found = [node for node in nodes.values() if isinstance(node, dict)] if isinstance(nodes, dict) else []

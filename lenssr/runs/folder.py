@@ -1,7 +1,7 @@
 """Run folders: one configuration, one folder, whatever happens.
 
-``outputs/runs/<model>-<loss>-<dataset>-<hash8>/``, where ``debug``, or as ``60steps-90images`` what is not the recipe's,
-stands before the hash::
+``outputs/runs/<model>-<loss>-<dataset>-<hash8>/``; before the hash stands ``debug``, or what is not of the recipe, as
+``60steps-90images``::
 
     config.yaml          the resolved configuration
     status.json          running | interrupted | pruned | failed | done, and the whole hash

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from lenssr.config.compose import compose, plain, select
-from lenssr.config.groups import CONFIGS
+from lenssr.config.groups import config_file
 from lenssr.config.identity import NOT_IDENTITY, stage_nodes
 from lenssr.config.recipe import off_recipe
 from lenssr.errors import ConfigError, LensSRError, did_you_mean
@@ -115,7 +115,7 @@ class Listed:
 
 
 def _is_option(group: str, name: Any) -> bool:
-    return (CONFIGS / group / f"{name}.yaml").is_file()
+    return config_file(group, str(name)) is not None
 
 
 def _different(config: Any, usual: Any, prefix: str, skipped: set[str]) -> Iterator[str]:
