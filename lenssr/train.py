@@ -18,6 +18,7 @@ from lenssr.config.identity import stage_nodes
 from lenssr.config.schema import validate
 from lenssr.errors import ConfigError, Interrupted, LensSRError, Pruned, RunError
 from lenssr.runs.folder import Run, RunResult
+from lenssr.runs.loggers import SWEEP
 from lenssr.runs.stages import identify, run_of, stage_config
 from lenssr.system.commands import guarded, report
 from lenssr.system.files import disk_errors, read_json
@@ -48,12 +49,20 @@ def train(cfg: DictConfig | dict[str, Any]) -> RunResult:
     stored = run.result()
     if stored:
         _same_files(run)
+        _not_watched(run)
         return stored
     if _follows():
         die_with_parent()
         return _work(run, *_built(run))
     with disk_errors(run.folder), locked(run.folder, f"Waiting for another process that does {run.folder} ..."):
         return run.result() or _recorded(run)
+
+
+def _not_watched(run: Run) -> None:
+    """Say how a logger gets what it did not watch: a finished run does nothing that it could log."""
+    for name in run.config["logger"]:
+        if isinstance(run.config["logger"][name], dict) and not (run.folder / "logs" / name).is_dir():
+            say(f"Finished before, so {name} is sent nothing: lenssr log {run.folder.name} {name} sends what it has.")
 
 
 def _same_files(run: Run) -> None:
@@ -266,7 +275,7 @@ def _hydra_main(arguments: list[str]) -> None:
     from omegaconf.errors import OmegaConfBaseException
 
     from lenssr.config.overrides import explain
-    from lenssr.config.typed import adopt, slip
+    from lenssr.config.typed import adopt, named_sweep, slip
 
     sys.argv[1:] = arguments = adopt(arguments)
     overrides = [a for a in arguments if ("=" in a or a[:1] in "~+") and not a.startswith("-")]
@@ -275,7 +284,8 @@ def _hydra_main(arguments: list[str]) -> None:
         raise ConfigError(problem)
     jobs = _Jobs()
     try:
-        hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(jobs)()
+        with named_sweep(arguments, SWEEP):
+            hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(jobs)()
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error, overrides)) from error
     except _Stopped as stop:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from lenssr.config.overrides import check, groups
 from lenssr.config.synonyms import KEYS
 from lenssr.errors import ConfigError
 
-__all__ = ["adopt", "slip"]
+__all__ = ["adopt", "named_sweep", "slip", "sweep_name"]
 
 _HYDRA = ("--hydra-help", "--cfg", "--resolve", "--package", "--run", "--multirun", "--shell-completion", "--info")
 _HYDRA += ("--config-path", "--config-name", "--config-dir", "--experimental-rerun", "--help", "--version")
@@ -35,6 +37,8 @@ _VALUED = (
 _VALUED += ("--info", "--shell-completion", "-sc")
 _MULTIRUN = {"-m", "--multirun"}
 _ONE = ("model", "loss", "dataset", "scale", "physics", "optimizer", "trainer")  # of which a run has one option
+_PLACES = ("hydra", "paths.", "logger", "traceback")  # of no influence on what a sweep is of
+_LONGEST = 128
 _SWEEPS = ("sweep", "hparams")
 
 
@@ -54,6 +58,37 @@ def adopt(words: Sequence[str]) -> list[str]:
     os.environ[OWN] = str(folder)
     groups.cache_clear()
     return list(words)
+
+
+def sweep_name(words: Sequence[str]) -> str | None:
+    """Return a name for the runs of ``-m``: what varies first, then what they share; None where nothing varies.
+
+    W&B takes 128 letters; the end of a longer name is the hash of the rest.
+    """
+    if not _MULTIRUN & set(words):
+        return None
+    kept = [w for w in words if "=" in w and w.lstrip("+")[:1].isalpha() and not w.startswith(_PLACES)]
+    parsed = [one for one in map(_parsed, kept) if one is not None]
+    varied = [word for word, one in parsed if one.is_sweep_override()]
+    if not varied:
+        return None
+    name = " ".join([*varied, *(word for word, _ in parsed if word not in varied)])
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 9]}-{digest}"
+
+
+@contextmanager
+def named_sweep(words: Sequence[str], variable: str) -> Iterator[None]:
+    """Let the jobs of a command line, in this process or another, know their sweep's name by a variable."""
+    name, before = sweep_name(words), os.environ.get(variable)
+    if name:
+        os.environ[variable] = name
+    try:
+        yield
+    finally:
+        if name:
+            del os.environ[variable]
+            os.environ |= {} if before is None else {variable: before}
 
 
 def slip(words: Sequence[str]) -> str | None:

@@ -89,7 +89,9 @@ def build(name: str, overrides: Sequence[str] = (), records: Path | None = None)
     columns = _columns(definition["columns"])
     from lenssr.results.tables.judge import judge
 
-    first = plain(compose([*overrides, *definition["overrides"], *next(iter(definition["rows"].values()))["overrides"]]))
+    first = plain(
+        compose([*overrides, *definition["overrides"], *next(iter(definition["rows"].values()))["overrides"]])
+    )
     validate(first)
     nothing = records is None and not run_folders(Path(first["paths"]["outputs"]) / "runs")
     wanted = _Wanted(definition, columns, tuple(overrides), _seeds(definition, first), records, nothing)

@@ -1,4 +1,4 @@
-"""What an unfinished table lacks: the one command that fills it, how long that takes here, and which runs are no rows."""
+"""What an unfinished table lacks: the command that fills it, how long that takes here, and which runs are no rows."""
 
 from __future__ import annotations
 

@@ -55,7 +55,9 @@ def test_the_price_is_that_of_runs_like_it_and_a_run_that_is_no_row_is_named(out
     filling, *others = table.remarks
     assert f"main_job '{outputs}' --run" in filling or f"main_job {outputs} --run" in filling
     assert "about 4 min 10 s on 2 devices, by finished runs" in filling  # five seeds of 100 s
-    assert any("60steps" in line and "loss=mse_aae (not mse), trainer.max_steps=480 (not 60)" in line for line in others)
+    assert any(
+        "60steps" in line and "loss=mse_aae (not mse), trainer.max_steps=480 (not 60)" in line for line in others
+    )
     assert filling in to_markdown(table)
 
 
