@@ -19,6 +19,7 @@ from lenssr.config.schema import validate
 from lenssr.errors import ConfigError, Interrupted, LensSRError, Pruned, RunError
 from lenssr.runs.folder import Run, RunResult
 from lenssr.runs.loggers import SWEEP
+from lenssr.runs.notes import new_place, not_watched
 from lenssr.runs.stages import identify, run_of, stage_config
 from lenssr.system.commands import guarded, report
 from lenssr.system.files import disk_errors, read_json
@@ -49,20 +50,14 @@ def train(cfg: DictConfig | dict[str, Any]) -> RunResult:
     stored = run.result()
     if stored:
         _same_files(run)
-        _not_watched(run)
+        not_watched(run)
         return stored
     if _follows():
         die_with_parent()
         return _work(run, *_built(run))
+    new_place(run)
     with disk_errors(run.folder), locked(run.folder, f"Waiting for another process that does {run.folder} ..."):
         return run.result() or _recorded(run)
-
-
-def _not_watched(run: Run) -> None:
-    """Say how a logger gets what it did not watch: a finished run does nothing that it could log."""
-    for name in run.config["logger"]:
-        if isinstance(run.config["logger"][name], dict) and not (run.folder / "logs" / name).is_dir():
-            say(f"Finished before, so {name} is sent nothing: lenssr log {run.folder.name} {name} sends what it has.")
 
 
 def _same_files(run: Run) -> None:
@@ -230,6 +225,10 @@ class _Jobs:
 
 def main() -> None:
     """The command line: ``python train.py [-m] [file.yaml] [group=option] [key=value] ...``."""
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        from lenssr.config.help import short
+
+        sys.exit(guarded(lambda: print(short())))
     sys.argv[1:] = _expanded(sys.argv[1:])
     sys.exit(_guarded(sys.argv[1:]))
 

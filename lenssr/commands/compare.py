@@ -113,7 +113,7 @@ def compared(one: Side, other: Side) -> pd.DataFrame:
         values = [np.asarray(own[name]) for own in scores]
         if values[0].shape[1] != values[1].shape[1]:
             raise RunError(f"{one.label} was tested on {values[0].shape[1]} images, {other.label} on another number.")
-        result = compare(*values, paired=one.seeds == other.seeds)
+        result = compare(values[0], values[1], paired=one.seeds == other.seeds)
         found.append({"score": name, "one": values[0].mean(), "other": values[1].mean(), **vars(result)})
         found[-1]["detectable"] = detectable(result, len(known))
         found[-1]["result"] = result
@@ -134,10 +134,10 @@ def _scores(member: Side) -> dict[str, Any]:
         if not path.is_file():
             raise RunError(f"{run.folder} has no per_image.parquet: the scores of each image are needed.")
         frames.append(pd.read_parquet(path).sort_values("index"))
-    names = [name for name in frames[0].select_dtypes("number") if name.startswith("prediction/")]
-    stacked = {name.removeprefix("prediction/"): [frame.get(name) for frame in frames] for name in names}
-    whole = {name: values for name, values in stacked.items() if all(v is not None for v in values)}
-    found = {name: np.stack([v.to_numpy(float) for v in values]) for name, values in whole.items()}
+    names = [name for name in map(str, frames[0].select_dtypes("number")) if name.startswith("prediction/")]
+    whole = [name for name in names if all(name in frame for frame in frames)]
+    stacked = {name: np.stack([frame[name].to_numpy(float) for frame in frames]) for name in whole}
+    found = {name.removeprefix("prediction/"): values for name, values in stacked.items()}
     return {name: values for name, values in found.items() if np.isfinite(values).all()}
 
 

@@ -19,22 +19,14 @@ from lenssr.errors import ConfigError
 
 __all__ = ["adopt", "named_sweep", "slip", "sweep_name"]
 
-_HYDRA = ("--hydra-help", "--cfg", "--resolve", "--package", "--run", "--multirun", "--shell-completion", "--info")
-_HYDRA += ("--config-path", "--config-name", "--config-dir", "--experimental-rerun", "--help", "--version")
-_VALUED = (
-    "--config-path",
-    "--config-name",
-    "--config-dir",
-    "--cfg",
-    "--package",
-    "-cp",
-    "-cn",
-    "-cd",
-    "-c",
-    "-p",
-    "-i",
+_HYDRA = (
+    *("--hydra-help", "--cfg", "--resolve", "--package", "--run", "--multirun", "--shell-completion", "--info"),
+    *("--config-path", "--config-name", "--config-dir", "--experimental-rerun", "--help", "--version"),
 )
-_VALUED += ("--info", "--shell-completion", "-sc")
+_VALUED = (
+    *("--config-path", "--config-name", "--config-dir", "--cfg", "--package", "--info", "--shell-completion"),
+    *("-cp", "-cn", "-cd", "-c", "-p", "-i", "-sc"),
+)
 _MULTIRUN = {"-m", "--multirun"}
 _ONE = ("model", "loss", "dataset", "scale", "physics", "optimizer", "trainer")  # of which a run has one option
 _PLACES = ("hydra", "paths.", "logger", "traceback")  # of no influence on what a sweep is of

@@ -180,6 +180,7 @@ class Pool:
                 preexec_fn=die_with_parent,
             )
         job.state, job.started = "running", time.monotonic()
+        say(f"started {job.title} on {', '.join(device.name for device in job.devices)}; console: {job.console}")
         if self._asked:  # by a signal that came while it started
             self._signal(job, self._asked)
 

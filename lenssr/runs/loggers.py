@@ -39,6 +39,7 @@ def wandb(run: Run, mode: str, project: str, entity: str | None, group: str | No
     folder.mkdir(parents=True, exist_ok=True)  # else wandb falls back to the system's temporary folder
     config, ignored = run.config, run.config["task"]["ignores"]
     seed = [] if "seed" in ignored else [f"seed{config['seed']}"]
+    resumes: dict[str, Any] = {"resume": "allow"} if mode == "online" else {}
     # an agent of W&B's own sweeps has named its run already
     ours = os.environ["WANDB_RUN_ID"] if "WANDB_SWEEP_ID" in os.environ else run.hash[:16]
     return WandbLogger(
@@ -53,7 +54,7 @@ def wandb(run: Run, mode: str, project: str, entity: str | None, group: str | No
         mode=mode,
         config={key: config[key] for key in config if key not in ("paths", "logger", "search")} | {"hash": run.hash},
         # offline, the attempts are joined when they are synced, and W&B warns of a setting that it ignores
-        **({"resume": "allow"} if mode == "online" else {}),
+        **resumes,
     )
 
 

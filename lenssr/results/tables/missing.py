@@ -80,7 +80,14 @@ def _alike(run: Listed, config: dict[str, Any]) -> bool:
 
 def _apart(run: Listed, config: dict[str, Any]) -> list[str]:
     """Return what a row has, as settings, where a run has something else."""
-    keys = ("loss.name", "scale.name", "trainer.max_steps", "loader.batch_size", "optimizer.lr", "physics.name")
+    keys: tuple[str, ...] = (
+        "loss.name",
+        "scale.name",
+        "trainer.max_steps",
+        "loader.batch_size",
+        "optimizer.lr",
+        "physics.name",
+    )
     keys += ("dataset.source.splits.train", "dataset.image_size", "loss.alpha")
     apart = [key for key in keys if select(run.config, key) != select(config, key)]
     wanted = [(key.removesuffix(".name"), select(config, key), select(run.config, key)) for key in apart]
