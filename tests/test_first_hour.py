@@ -69,6 +69,8 @@ HOUR = [
     ("lenssr memory nothing", 2, "There is no run 'nothing'"),
     ("python scripts/tables.py residual_model", 2, "Did you mean 'residual_models'?"),
     ("python scripts/runs.py seed=0", 0, RUN),
+    ("python scripts/compare.py rdn bilinear", 0, "difference"),
+    ("python scripts/log.py latest", 2, "The last word is the logger"),
 ]
 
 
