@@ -155,7 +155,7 @@ def _look(wanted: _Wanted, row: Row, shared: tuple[str, ...], evaluation: list[s
 
 def _random(overrides: Sequence[str]) -> bool:
     """Whether a row's seed matters, by its model's file alone."""
-    name = next(word for word in reversed(overrides) if word.startswith("model=")).partition("=")[2]
+    name = next((word for word in reversed(overrides) if word.startswith("model=")), "").partition("=")[2]
     path = config_file("model", name)
     text = path.read_text(encoding="utf-8") if path else ""
     return "_global_.task: interpolation" not in text
