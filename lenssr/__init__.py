@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lenssr.system.version import __version__
 
-__all__ = ["__version__", "load", "load_run", "upscale"]
+__all__ = ["__version__", "load", "load_run", "open", "upscale"]
 
 # Hydra finds launchers in a package called hydra_plugins, wherever on the path it lies
 sys.path.append(str(Path(__file__).parent / "_plugins"))
@@ -25,4 +25,8 @@ def __getattr__(name: str) -> object:
         from lenssr.inference import upscale
 
         return upscale
+    if name == "open":
+        from lenssr.results.look import open_set
+
+        return open_set
     raise AttributeError(f"module 'lenssr' has no attribute {name!r}")

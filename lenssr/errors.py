@@ -41,7 +41,8 @@ class Pruned(LensSRError):
 def did_you_mean(word: str, options: Iterable[str]) -> str:
     """Return ``"Did you mean 'x'?"`` for the nearest option, else a list of the options."""
     names = sorted(set(options))
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    folded = {name.casefold(): name for name in reversed(names)}
+    near = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
     if near:
-        return f"Did you mean '{near[0]}'?"
+        return f"Did you mean '{folded[near[0]]}'?"
     return f"Known: {', '.join(names)}." if names else ""

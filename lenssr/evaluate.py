@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from lenssr.runs.evaluation import Evaluation
+from lenssr.runs.find import A_RUN, find
 from lenssr.runs.folder import RunResult
 from lenssr.runs.load import load_task, read_config
 from lenssr.system.commands import command
@@ -30,7 +31,7 @@ def evaluate(folder: str | Path, overrides: Sequence[str] = (), split: str = "te
     ``<run>/evaluations/<hash>/`` and is found there the next time.
 
     Args:
-        folder: of a finished run.
+        folder: of a finished run, or a name of :func:`lenssr.runs.find.find`.
         overrides: as for training. ``dataset``, ``physics`` and ``scale`` choose the set anew, from the shipped
             configs; the settings that the task tests with (``test_settings``), ``dataset.inputs``, ``target`` and
             ``normalization``, and those of ``loader`` for evaluation change how it is tested.
@@ -39,7 +40,7 @@ def evaluate(folder: str | Path, overrides: Sequence[str] = (), split: str = "te
     Raises:
         LensSRError: there is no such run, or an override does not fit it.
     """
-    asked = Evaluation(Path(folder), list(overrides), split)
+    asked = Evaluation(find(folder), list(overrides), split)
     known = asked.result()
     if known:
         return known
@@ -77,7 +78,7 @@ def _scored(asked: Evaluation) -> dict[str, Any]:
 def main() -> None:
     """The command line of ``scripts/evaluate.py``."""
     parser = argparse.ArgumentParser(prog="lenssr-evaluate", description=__doc__)
-    parser.add_argument("run", help="folder of a finished run")
+    parser.add_argument("run", help=A_RUN)
     parser.add_argument("overrides", nargs="*", help="e.g. task.self_ensemble=true, physics=corrected")
     parser.add_argument("--split", default="test", choices=["train", "validation", "test"])
     arguments = parser.parse_intermixed_args()

@@ -18,6 +18,8 @@ from lenssr.config.identity import stage_nodes
 from lenssr.config.schema import validate
 from lenssr.errors import ConfigError, Interrupted, LensSRError, Pruned, RunError
 from lenssr.runs.folder import Run, RunResult
+from lenssr.runs.loggers import SWEEP
+from lenssr.runs.notes import new_place, not_watched
 from lenssr.runs.stages import identify, run_of, stage_config
 from lenssr.system.commands import guarded, report
 from lenssr.system.files import disk_errors, read_json
@@ -48,10 +50,12 @@ def train(cfg: DictConfig | dict[str, Any]) -> RunResult:
     stored = run.result()
     if stored:
         _same_files(run)
+        not_watched(run)
         return stored
     if _follows():
         die_with_parent()
         return _work(run, *_built(run))
+    new_place(run)
     with disk_errors(run.folder), locked(run.folder, f"Waiting for another process that does {run.folder} ..."):
         return run.result() or _recorded(run)
 
@@ -221,6 +225,10 @@ class _Jobs:
 
 def main() -> None:
     """The command line: ``python train.py [-m] [file.yaml] [group=option] [key=value] ...``."""
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        from lenssr.config.help import short
+
+        sys.exit(guarded(lambda: print(short())))
     sys.argv[1:] = _expanded(sys.argv[1:])
     sys.exit(_guarded(sys.argv[1:]))
 
@@ -260,28 +268,23 @@ def _guarded(arguments: list[str]) -> int:
     return 0 if code == Interrupted.exit_code and _follows() else code
 
 
-def _needs_sweep(arguments: list[str]) -> str | None:
-    """Return what is wrong where a launcher or a search is named, but no sweep: one run would begin, here."""
-    if {"-m", "--multirun"} & set(arguments):
-        return None
-    named = [a for a in arguments if a.lstrip("+").startswith(("hydra/launcher=", "hydra.launcher.", "hydra.sweeper."))]
-    return f"'{named[0]}' is for a sweep or a search: add -m." if named else None
-
-
 def _hydra_main(arguments: list[str]) -> None:
     import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from lenssr.config.overrides import check, explain
+    from lenssr.config.overrides import explain
+    from lenssr.config.typed import adopt, named_sweep, slip
 
-    overrides = [a for a in arguments if "=" in a or a[:1] in "~+"]
-    problem = check(overrides) or _needs_sweep(arguments)
+    sys.argv[1:] = arguments = adopt(arguments)
+    overrides = [a for a in arguments if ("=" in a or a[:1] in "~+") and not a.startswith("-")]
+    problem = slip(arguments)
     if problem:
         raise ConfigError(problem)
     jobs = _Jobs()
     try:
-        hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(jobs)()
+        with named_sweep(arguments, SWEEP):
+            hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(jobs)()
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error, overrides)) from error
     except _Stopped as stop:

@@ -1,6 +1,6 @@
 """Does a network know other lenses than its own? ``python scripts/memory.py <run>``; see lenssr.results.memory."""
 
-from lenssr.results.memory import main
+from lenssr.commands.doors import memory
 
 if __name__ == "__main__":
-    main()
+    memory()

@@ -1,6 +1,6 @@
 """Upscale images: ``python scripts/upscale.py <run> image.fits -o sr.fits``; see lenssr.inference."""
 
-from lenssr.inference.main import main
+from lenssr.commands.doors import upscale
 
 if __name__ == "__main__":
-    main()
+    upscale()

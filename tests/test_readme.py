@@ -108,7 +108,7 @@ def test_a_newcomer_adds_a_model_with_one_python_and_one_yaml_file(tmp_path, mon
         monkeypatch.setattr(f"lenssr.{module}.CONFIGS", configs)
     from lenssr.config import overrides
 
-    overrides._groups.cache_clear()
+    overrides.groups.cache_clear()
     try:
         code, out, err = cli("model=mine", *TINY, outputs)
         assert code == 0, err
@@ -116,7 +116,7 @@ def test_a_newcomer_adds_a_model_with_one_python_and_one_yaml_file(tmp_path, mon
         code, _, err = cli("model=mine", "model.widht=3", *TINY, outputs)
         assert code == 2 and "'width'" in err
     finally:
-        overrides._groups.cache_clear()
+        overrides.groups.cache_clear()
 
 
 def test_the_groups_table_names_what_is_there():
@@ -129,3 +129,32 @@ def test_the_groups_table_names_what_is_there():
 def test_every_yaml_has_a_target_or_values_alone():
     for path in CONFIGS.rglob("*.yaml"):
         assert isinstance(yaml.safe_load(path.read_text()), dict), path
+
+
+def test_the_readmes_own_model_passes_the_lint(tmp_path):
+    """As `make lint` would look at it in lenssr/models; mypy is told nothing of torch, which takes it long to read."""
+    python = next(block for language, block in BLOCKS if language == "python" and "class Mine" in block)
+    name = "lenssr/models/mine.py"
+    for words in (["check"], ["format", "--check"]):
+        command = [sys.executable, "-m", "ruff", *words, "--no-cache", "--stdin-filename", name, "-"]
+        done = subprocess.run(command, cwd=ROOT, input=python, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    (tmp_path / "mine.py").write_text(python)
+    command = [sys.executable, "-m", "mypy", "--config-file", "pyproject.toml", "--follow-imports=skip"]
+    command += [f"--cache-dir={tmp_path / 'cache'}", str(tmp_path / "mine.py")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_first_screen_upscales_an_array_and_shows_its_flux(tiny, tmp_path, monkeypatch, capsys):
+    """The README's own lines, on the lenses of a tiny run."""
+    from lenssr.config.compose import compose
+    from lenssr.train import train
+
+    monkeypatch.chdir(tmp_path)
+    train(compose(["model=rdn", *TINY_RDN, *tiny]))
+    text = next(block for language, block in BLOCKS if language == "python")
+    assert README.index(text) < README.index("The main job, in that environment")
+    text = text.replace('lenssr.open("model1", split="test")', 'lenssr.open("latest")')
+    exec(compile(text, "README.md", "exec"), {})
+    assert "(48, 48) 1.000" in capsys.readouterr().out.replace("0.9999", "1.0000")

@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 
-from lenssr.config.groups import CONFIGS, hydra_context
+from lenssr.config.groups import CONFIGS, hydra_context, searchpath
 from lenssr.config.overrides import explain
 from lenssr.errors import ConfigError
 
@@ -24,7 +24,7 @@ def compose(overrides: Sequence[str] = ()) -> DictConfig:
     Raises:
         ConfigError: an override names a group, an option or a key that does not exist.
     """
-    return copy.deepcopy(_composed(tuple(overrides), CONFIGS))
+    return copy.deepcopy(_composed((*searchpath(), *overrides), CONFIGS))
 
 
 @cache  # a table asks for the same configuration many times, at a tenth of a second each

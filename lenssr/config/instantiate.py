@@ -6,9 +6,10 @@ import importlib
 import inspect
 import re
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from lenssr.config.groups import CONFIGS
+from lenssr.config.groups import CONFIGS, OWN, own_code, own_configs
 from lenssr.errors import ConfigError, LensSRError, RunError, did_you_mean
 
 __all__ = ["instantiate", "refuse_foreign_targets"]
@@ -28,6 +29,7 @@ def instantiate(node: dict[str, Any], where: str, /, **kwargs: Any) -> Any:
     import hydra.utils
     from hydra.errors import InstantiationException
 
+    own_code()
     arguments = {key: value for key, value in node.items() if key != "name" or _accepts(node, "name")}
     try:
         # objects in kwargs must not pass through OmegaConf, which would copy or instantiate them
@@ -46,9 +48,9 @@ def instantiate(node: dict[str, Any], where: str, /, **kwargs: Any) -> Any:
 
 
 @cache
-def _own_targets() -> frozenset[str]:
-    """Return every ``_target_`` of the files in configs/, those of one's own models among them."""
-    texts = (path.read_text(encoding="utf-8") for path in CONFIGS.rglob("*.yaml"))
+def _own_targets(folders: tuple[Path, ...]) -> frozenset[str]:
+    """Return every ``_target_`` of the files in folders of configs, those of one's own models among them."""
+    texts = (path.read_text(encoding="utf-8") for folder in folders for path in folder.rglob("*.yaml"))
     return frozenset(found for text in texts for found in re.findall(r"\b_target_:\s*([\w.]+)", text))
 
 
@@ -64,10 +66,10 @@ def refuse_foreign_targets(node: Any, where: str) -> None:
     if isinstance(node, str) and "${" in node:
         raise RunError(f"{where} holds the interpolation '{node}', and is not opened: no stored configuration has any.")
     target = node.get("_target_") if isinstance(node, dict) else None
-    if target is not None and not (isinstance(target, str) and target in _own_targets()):
+    if target is not None and not (isinstance(target, str) and target in _own_targets((CONFIGS, *own_configs()))):
         raise RunError(
             f"{where} asks for '{target}', which no file in configs/ does, and is not opened: it could run any code. "
-            "If that is a model of your own, put its YAML file into configs/model/."
+            f"If that is a model of your own, put its YAML file into configs/model/, or name your folder in {OWN}."
         )
     for value in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
         refuse_foreign_targets(value, where)

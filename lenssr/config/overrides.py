@@ -9,20 +9,22 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from lenssr.config.groups import CONFIGS, hydra_context
+from lenssr.config.groups import CONFIGS, hydra_context, own_configs, searchpath
+from lenssr.config.synonyms import ADVICE, KEYS, known_as
 from lenssr.errors import did_you_mean
 
-__all__ = ["check", "explain", "unknown_setting"]
+__all__ = ["check", "explain", "groups", "unknown_setting"]
 
 
 @cache
-def _groups() -> dict[str, list[str]]:
+def groups() -> dict[str, list[str]]:
     """Config groups and their options, from the files."""
     found: dict[str, list[str]] = {}
-    for path in sorted(CONFIGS.rglob("*.yaml")):
-        group = path.parent.relative_to(CONFIGS).as_posix()
-        if group != ".":
-            found.setdefault(group, []).append(path.stem)
+    for folder in (CONFIGS, *own_configs()):
+        for path in sorted(folder.rglob("*.yaml")):
+            group = path.parent.relative_to(folder).as_posix()
+            if group != ".":
+                found.setdefault(group, []).append(path.stem)
     return found
 
 
@@ -48,11 +50,11 @@ def check(overrides: Sequence[str]) -> str | None:
         parsed = OverridesParser.create().parse_overrides([o for o in overrides if not o.startswith("-")])
     except HydraException as error:
         return f"An override cannot be read: {str(error).splitlines()[0]}"
-    groups = _groups()
+    known_groups = groups()
     for override in parsed:
         name = override.key_or_group
-        if name == "hydra/launcher" and get_close_matches(str(override.value()), groups[name]):
-            known = [*groups[name], "basic"]
+        if name == "hydra/launcher" and get_close_matches(str(override.value()), known_groups[name]):
+            known = [*known_groups[name], "basic"]
             if override.value() not in known:  # of another package, unless it looks like a slip
                 return f"There is no hydra/launcher '{override.value()}'. {did_you_mean(str(override.value()), known)}"
         if name.startswith("hydra.launcher.") and not override.is_add():
@@ -62,17 +64,25 @@ def check(overrides: Sequence[str]) -> str | None:
                 return problem
         if override.is_delete() or override.is_add() or name.startswith("hydra"):
             continue
-        if name in groups:
+        if name in known_groups:
             for value in override.sweep_iterator() if override.is_sweep_override() else [override.value()]:
-                options = groups[name]
+                options = known_groups[name]
                 for choice in value if isinstance(value, list) else [value]:
                     if choice is not None and Path(str(choice)).stem not in options:
-                        return f"There is no {name} '{choice}'. {did_you_mean(str(choice), options)}"
+                        return f"There is no {name} '{choice}'. {known_as(name, str(choice), options)}"
         elif "." not in name:
-            known = [*groups, *_top_level_keys()]
+            known = [*known_groups, *_top_level_keys()]
             if name not in known:
-                return f"There is no config key or group '{name}'. {did_you_mean(name, known)}"
+                return f"There is no config key or group '{name}'. {_meant(name, known)}"
     return None
+
+
+def _meant(name: str, known: list[str]) -> str:
+    """Return what to say of a key that there is not: what has its meaning, or the nearest name."""
+    word = name.casefold().replace("-", "_")
+    if word in ADVICE:
+        return ADVICE[word]
+    return f"Did you mean '{KEYS[word]}'?" if word in KEYS else did_you_mean(name, known)
 
 
 def unknown_setting(launcher: str, key: str) -> str | None:
@@ -98,10 +108,10 @@ def explain(error: BaseException, overrides: Sequence[str]) -> str:
     problem = check(overrides)
     if problem:
         return problem
-    choices = [o for o in overrides if o.split("=")[0].lstrip("+~") in _groups()]
+    choices = [o for o in overrides if o.split("=")[0].lstrip("+~") in groups()]
     try:
         with hydra_context(CONFIGS):
-            keys = list(_keys(hydra.compose("train", overrides=choices)))
+            keys = list(_keys(hydra.compose("train", overrides=[*searchpath(), *choices])))
     except Exception:
         return " ".join(str(error).split())
     for override in overrides:

@@ -3,54 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from lenssr.errors import RunError
 from lenssr.models.symmetry import ELEMENTS, act, undo
 from lenssr.models.uncertain import Uncertain
+from lenssr.runs.find import find
 from lenssr.runs.load import load_task, read_config
+from lenssr.runs.seen import Seen, seen_by
 from lenssr.system.files import read_json
 
 __all__ = ["Network", "Seen"]
-
-_PEAK = 1 / 1.5  # of a typical noise-free HR image, in units: a set's unit is 1.5 times the median of the peaks
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What the LR images of training were like.
-
-    Attributes:
-        pixel_scale: of LR pixels, arcsec.
-        noise: least and largest standard deviation of an LR pixel, in the units that the network sees.
-        peak: of a typical scene, in these units.
-        clipped: whether negative values were cut.
-        target_noise: standard deviation of the sky in the HR images, whose expectation the network tells.
-        blur: least and largest sigma of a blur of unknown strength, LR pixels; None where there is none.
-        kernel: PSF that the LR image has beyond the HR image's, on HR pixels; None where there is none.
-    """
-
-    pixel_scale: float
-    noise: tuple[float, float]
-    peak: float
-    clipped: bool
-    target_noise: float
-    blur: tuple[float, float] | None
-    kernel: np.ndarray | None = None
 
 
 class Network:
     """A finished run that maps images to images.
 
     Args:
-        run: its folder, or an exported one.
+        run: its folder, an exported one, or a name of :func:`lenssr.runs.find.find`.
         device: where to compute.
         draws: of a diffusion model; None for the run's own number.
         symmetry: give the mean over the eight turns and mirrors of the input, and the spread over them, at eight times
@@ -63,6 +38,7 @@ class Network:
     def __init__(self, run: str | Path, device: torch.device, draws: int | None = None, symmetry: bool = False) -> None:
         from lenssr.tasks import Diffusion, SuperResolution
 
+        run = find(run)
         self.config, metrics = read_config(run), read_json(Path(run) / "metrics.json")
         status = read_json(Path(run) / "status.json") or {}
         if not isinstance(metrics, dict) or "unit" not in metrics or status.get("state") != "done":
@@ -97,30 +73,7 @@ class Network:
     @cached_property
     def seen(self) -> Seen:
         """What the training images were like."""
-        data, observation = self.config["dataset"], self.config["dataset"]["observation"]
-        kind = observation["_target_"].rsplit(".", 1)[-1]
-        if kind == "RealExposure":
-            return self._seen_of_real_images()
-        pixel = data["source"]["pixel_scale"] * self.scale
-        if kind == "BlurredExposure":
-            low, high = observation["noise"]
-            blur = tuple(sigma / self.scale for sigma in observation["blur"])
-            noise = observation["hr_background_rms"] / self.unit
-            return Seen(pixel, (low * _PEAK, high * _PEAK), _PEAK, observation["clip"], noise, (blur[0], blur[1]))
-        if kind == "TwoExposures":
-            rms = observation["lr_background_rms"] / self.scale**2 / self.unit
-            noise = observation["hr_background_rms"] / self.unit
-            return Seen(pixel, (rms, rms), _PEAK, observation["detector"]["clip"], noise, None)
-        rms = observation["lr_noise"]
-        return Seen(pixel, (rms, rms), _PEAK, False, 0.0, None)
-
-    def _seen_of_real_images(self) -> Seen:
-        """Return the same of real images, whose noise was measured, and whose instrument may have a PSF."""
-        noise, pixel, kernel = (self._metrics.get(key) for key in ("lr_noise", "pixel_scale", "psf"))
-        if not isinstance(noise, float | int) or not isinstance(pixel, float | int):
-            raise RunError("The run's metrics.json does not say what its images were like; train it again.")
-        psf = None if kernel is None else np.asarray(kernel, float)
-        return Seen(pixel * self.scale, (noise, noise), self._metrics.get("peak", _PEAK), False, 0.0, None, psf)
+        return seen_by(self.config, self._metrics)
 
     @torch.inference_mode()
     def __call__(self, lr: Tensor, number: int = 0) -> list[Tensor]:

@@ -12,6 +12,7 @@ from lenssr.config.compose import compose, plain
 from lenssr.runs.evaluation import Evaluation
 from lenssr.runs.folder import Run, RunResult
 from lenssr.runs.stages import identify
+from lenssr.system.progress import say
 
 __all__ = [
     "Errand",
@@ -24,6 +25,7 @@ __all__ = [
     "objective",
     "outcome",
     "returned",
+    "tell_merged",
 ]
 
 _LAST_LINES = 5
@@ -114,6 +116,18 @@ def asked(job_overrides: Sequence[Sequence[str]]) -> list[Job]:
         job = Job(list(overrides), run, _needs(config["trainer"]["devices"]))
         found.append(jobs.setdefault(run.folder.resolve(), job))
     return found
+
+
+def tell_merged(jobs: Sequence[Job]) -> None:
+    """Say why there are fewer jobs than combinations: some of them are one run."""
+    merged = [job for job in distinct(jobs) if sum(other is job for other in jobs) > 1]
+    if merged:
+        names = ", ".join(f"{job.title} ({sum(other is job for other in jobs)})" for job in merged[:4])
+        more = f" and {len(merged) - 4} more" if len(merged) > 4 else ""
+        say(
+            f"{len(jobs)} combinations are {len(distinct(jobs))} jobs: what they differ in changes nothing in "
+            f"{names}{more}, as a seed where nothing is random."
+        )
 
 
 def distinct(jobs: Sequence[Job]) -> list[Job]:

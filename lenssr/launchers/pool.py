@@ -30,7 +30,7 @@ from lenssr.system.locks import claim, is_locked
 from lenssr.system.processes import die_with_parent
 from lenssr.system.progress import duration, say, track
 
-__all__ = ["Pool", "PoolJob", "find_devices", "jobs_of", "plan"]
+__all__ = ["Pool", "PoolJob", "find_devices", "jobs_of", "plan", "spent"]
 
 _POLL = 0.1  # seconds
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -58,14 +58,15 @@ def _pooled(jobs: Sequence[Job]) -> list[PoolJob]:
 
 def plan(jobs: Sequence[Job], devices: Sequence[Device]) -> None:
     """Say, a line each, what would run, where, and what it may take, by finished runs that had as much to do."""
-    spent = _spent([job.run for job in jobs if isinstance(job.run, Run)])
+    runs = [job.run for job in jobs if isinstance(job.run, Run)]
+    taken = dict(zip(map(id, runs), spent([(run.folder.parent, run.config) for run in runs]), strict=True))
     known: list[float] = []
     unknown = 0
     for job in jobs:
         if job.run.result():
             say(f"finished  {job.title}")
             continue
-        seconds = spent.get(_work_of(job.run.config)) if isinstance(job.run, Run) else None
+        seconds = taken.get(id(job.run))
         known += [] if seconds is None else [seconds]
         unknown += seconds is None
         cost = "cost unknown" if seconds is None else f"about {duration(seconds)}"
@@ -84,17 +85,18 @@ def _work_of(config: dict[str, Any]) -> str:
     return repr([config["model"], *(select(config, name) for name in named)])
 
 
-def _spent(runs: Sequence[Run]) -> dict[str, float]:
-    """Return the mean seconds of finished runs that had the same to do."""
+def spent(asked: Sequence[tuple[Path, dict[str, Any]]]) -> list[float | None]:
+    """Return, for each configuration and the place of its runs, the mean seconds of those that had the same to do."""
     seconds: dict[str, list[float]] = {}
-    alike = {(run.folder.parent, f"{run.config['model']['name']}-*/provenance.json") for run in runs}
+    alike = {(place, f"{config['model']['name']}-*/provenance.json") for place, config in asked}
     for path in (path for folder, pattern in alike for path in folder.glob(pattern)):
         attempts = (read_json(path) or {}).get("attempts", [])
         taken = sum(sum(attempt.get("seconds", {}).values()) for attempt in attempts)
         if taken:
             with suppress(RunError):  # a folder that is being made, or another's
                 seconds.setdefault(_work_of(read_config(path.parent)), []).append(taken)
-    return {name: sum(values) / len(values) for name, values in seconds.items()}
+    known = [seconds.get(_work_of(config)) for _, config in asked]
+    return [sum(values) / len(values) if values else None for values in known]
 
 
 class Pool:
@@ -178,6 +180,7 @@ class Pool:
                 preexec_fn=die_with_parent,
             )
         job.state, job.started = "running", time.monotonic()
+        say(f"started {job.title} on {', '.join(device.name for device in job.devices)}; console: {job.console}")
         if self._asked:  # by a signal that came while it started
             self._signal(job, self._asked)
 

@@ -182,8 +182,8 @@ def main() -> None:
             for name, part in both.groupby("parameter", sort=False):
                 shift, ratio = np.sqrt(np.square(part["shift"]).mean()), np.exp(np.log(part["ratio"]).mean())
                 print(
-                    f"second sampler, {name}: means differ by {shift:.2f} sigma (rms), widths by a factor of {ratio:.2f} "
-                    f"({len(part)} images)"
+                    f"second sampler, {name}: means differ by {shift:.2f} sigma (rms), "
+                    f"widths by a factor of {ratio:.2f} ({len(part)} images)"
                 )
         folder = arguments.to or Path(arguments.run)
         name = f"limit_{exposures.given}"

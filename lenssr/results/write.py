@@ -94,7 +94,6 @@ def write(
     Returns:
         The commands that would fill the empty cells.
     """
-    from lenssr.results.figures.tables import draw
     from lenssr.results.tables.page import to_html
     from lenssr.results.tables.render import CAPTIONS, to_latex, to_markdown
     from lenssr.results.tables.wandb_tables import upload
@@ -104,7 +103,7 @@ def write(
         name, facts = table.name, provenance(table)
         same = not redraw and read_json(folder / f"{name}_provenance.json") == facts
         drawn = [path for kind in CAPTIONS if (path := folder / f"{name}_{kind}.png").is_file()] if same else []
-        pictures = drawn or (draw(table, folder) if figures else [])
+        pictures = drawn or (_drawn(table, folder) if figures else [])
         write_text(folder / f"{name}.md", to_markdown(table, pictures))
         write_text(folder / f"{name}.tex", to_latex(table))
         write_text(folder / f"{name}.html", to_html([(table, pictures)], table.title, folder))
@@ -119,6 +118,14 @@ def write(
         write_text(folder / "index.html", to_html(filled, "Super-resolution of strong gravitational lenses", folder))
         say(f"{folder / 'index.html'}: all of them, to be opened in a browser")
     return [command for table in tables for command in table.missing]
+
+
+def _drawn(table: Table, folder: Path) -> list[Path]:
+    if not any(row.results for row in table.rows):
+        return []
+    from lenssr.results.figures.tables import draw
+
+    return draw(table, folder)
 
 
 _PLACES = ("paths.", "dataset.source.root=", "finetune.run=", "dataset.source.psf=/")  # of one machine
@@ -210,10 +217,32 @@ def _write(arguments: argparse.Namespace) -> None:
         for table in tables:
             write_times(table, to)
     record(tables, arguments.records)
-    missing = write(tables, to, not arguments.no_figures, arguments.html, arguments.wandb)
-    if missing:
-        say("Missing runs are filled by:\n" + "\n".join(f"  {command}" for command in missing))
+    for table in tables:
+        remark(table, overrides, bool(chosen))
+    write(tables, to, not arguments.no_figures, arguments.html, arguments.wandb)
+    for table in tables:
+        for line in table.remarks:
+            say(line)
     end_with(failures)
+
+
+def remark(table: Table, overrides: Sequence[str], named: bool) -> None:
+    """Say of an unfinished table what fills it, how long that takes, and which finished runs are no rows of it.
+
+    Args:
+        table: whose ``remarks`` are filled.
+        overrides: shared by its rows.
+        named: whether it was asked for by its name, and time may be spent on it.
+    """
+    from lenssr.results.tables import missing
+
+    if not table.missing:
+        return
+    any_run = any(row.results for row in table.rows)
+    how_long = f": {missing.price(table, overrides, not any_run)}" if named else ""
+    table.remarks.append(f"`{missing.command(table, overrides)}` runs what is missing{how_long}.")
+    if named or any_run:
+        table.remarks += missing.strangers(table, overrides)
 
 
 def record(tables: Sequence[Table], records: Path | None) -> None:

@@ -12,10 +12,11 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lenssr.config.compose import compose, plain, select
-from lenssr.config.groups import CONFIGS
+from lenssr.config.groups import CONFIGS, config_file, own_configs
 from lenssr.config.identity import identity
 from lenssr.config.schema import validate
 from lenssr.errors import ConfigError, RunError, did_you_mean
+from lenssr.runs.find import find as find_run
 from lenssr.runs.folder import RunResult
 from lenssr.runs.load import read_config
 from lenssr.runs.stages import identify
@@ -33,7 +34,7 @@ _ABSENT = object()
 
 def find(folder: str | Path, overrides: Sequence[str] = (), split: str = "test") -> RunResult | None:
     """Return what :func:`evaluate` found before; None if it was never asked."""
-    return Evaluation(Path(folder), list(overrides), split).result()
+    return Evaluation(find_run(folder), list(overrides), split).result()
 
 
 class Evaluation:
@@ -125,11 +126,11 @@ def _option(config: dict[str, Any]) -> str:
     Raises:
         ConfigError: there is none any more.
     """
-    name, folder = config["model"]["name"], CONFIGS / "model"
-    if (folder / f"{name}.yaml").is_file():
+    name = config["model"]["name"]
+    if config_file("model", name):
         return str(name)
     target = config["model"]["_target_"]
-    for path in sorted(folder.glob("*.yaml")):
+    for path in sorted(path for folder in (*own_configs(), CONFIGS) for path in folder.glob("model/*.yaml")):
         if OmegaConf.select(OmegaConf.load(path), "_target_") == target:
             return path.stem
     raise ConfigError(f"No file in configs/model/ describes {target}, the run's model; put '{name}.yaml' back there.")

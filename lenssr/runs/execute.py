@@ -118,7 +118,7 @@ def _record(
     draw: Draw,
 ) -> dict[str, Any]:
     write_scores(run.folder, found, data)
-    _show_pictures(trainer, draw(found, run, data))
+    loggers.pictures(trainer.loggers, draw(found, run, data))
     loggers.histograms(trainer.loggers, found.per_image, trainer.global_step)
     _log_summary(trainer, found.summary().get("prediction", {}))
     return describe(task, data, found, trainer.strategy.root_device)
@@ -186,13 +186,3 @@ def _log_summary(trainer: pl.Trainer, scores: dict[str, dict[str, float]]) -> No
     for logger in trainer.loggers:
         logger.log_metrics(flat, step=trainer.global_step)
         logger.save()
-
-
-def _show_pictures(trainer: pl.Trainer, pictures: list[Path]) -> None:
-    """Hand the pictures to the loggers that take them; a film goes as one."""
-    for logger in trainer.loggers:
-        for picture in pictures:
-            film = picture.suffix == ".gif"
-            log = getattr(logger, "log_video" if film else "log_image", None)
-            if log:
-                log(key=picture.stem, **{"videos" if film else "images": [str(picture)]})

@@ -1,6 +1,7 @@
 """Run folders: one configuration, one folder, whatever happens.
 
-``outputs/runs/<model>-<loss>-<dataset>-<hash8>/``::
+``outputs/runs/<model>-<loss>-<dataset>-<hash8>/``; before the hash stands ``debug``, or what is not of the recipe, as
+``60steps-90images``::
 
     config.yaml          the resolved configuration
     status.json          running | interrupted | pruned | failed | done, and the whole hash
@@ -22,6 +23,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from lenssr.config.identity import identity
+from lenssr.config.recipe import off_recipe
 from lenssr.errors import RunError
 from lenssr.system.files import read_json, write_json, write_text
 
@@ -64,7 +66,10 @@ class Run:
         ignored = config["task"]["ignores"]
         parts = [config[noun]["name"] for noun in ("model", "loss", "dataset") if noun not in ignored]
         self.name = "-".join(parts)
-        self.folder = Path(config["paths"]["outputs"]) / "runs" / f"{self.name}-{self.hash[:8]}"
+        runs, plain = Path(config["paths"]["outputs"]) / "runs", f"{self.name}-{self.hash[:8]}"
+        #: names that its folder may have; the hash tells it apart, a run of before has nothing else
+        self.names = ["-".join([self.name, *off_recipe(config), self.hash[:8]]), plain]
+        self.folder = next((runs / name for name in self.names if (runs / name).is_dir()), runs / self.names[0])
 
     def file(self, name: str) -> Path:
         """Return the path of a file of the run."""

@@ -14,6 +14,7 @@ from yaml import YAMLError
 from lenssr.config.identity import stage_nodes
 from lenssr.config.instantiate import refuse_foreign_targets
 from lenssr.errors import LensSRError, RunError
+from lenssr.runs.find import find
 from lenssr.system.files import read_json
 
 if TYPE_CHECKING:
@@ -83,16 +84,19 @@ def _stored(folder: Path) -> tuple[Path, Any]:
 def load_run(folder: str | Path, checkpoint: str = "best") -> nn.Module:
     """Return the trained model of a run, in evaluation mode, on the CPU.
 
-    It takes and gives images divided by ``model.unit``, the flux that the run's training set chose.
+    ``model.predict`` maps arrays in flux, see :class:`lenssr.runs.predict.Predict`. The module itself takes and gives
+    images divided by ``model.unit``, the flux that the run's training set chose, both per HR pixel.
 
     Args:
-        folder: of the run.
+        folder: of the run, or a name of :func:`lenssr.runs.find.find`.
         checkpoint: ``best`` or ``last``.
 
     Raises:
         RunError: the folder holds no finished run, or its checkpoint is missing, damaged or of another model.
     """
+    folder = find(folder)
     from lenssr.runs.build import build_model
+    from lenssr.runs.predict import Predict
 
     config, metrics = read_config(folder), read_json(Path(folder) / "metrics.json")
     if not isinstance(metrics, dict) or not isinstance(metrics.get("unit"), float | int):
@@ -102,6 +106,7 @@ def load_run(folder: str | Path, checkpoint: str = "best") -> nn.Module:
     model = load_weights(model, folder, checkpoint).eval()
     model.unit = float(metrics["unit"])  # type: ignore[assignment]
     model.run_hash = (read_json(Path(folder) / "status.json") or {}).get("hash")  # type: ignore[assignment]
+    model.predict = Predict(folder, config, metrics, model)  # type: ignore[assignment]
     return model
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,9 @@ from lenssr.runs.folder import Run
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["attach", "close", "histograms", "tensorboard", "wandb"]
+__all__ = ["SWEEP", "attach", "close", "histograms", "pictures", "tensorboard", "wandb"]
+
+SWEEP = "LENSSR_SWEEP"  # variable that tells the jobs of a sweep which one they belong to, wherever they run
 
 
 def wandb(run: Run, mode: str, project: str, entity: str | None, group: str | None) -> Any:
@@ -24,7 +26,7 @@ def wandb(run: Run, mode: str, project: str, entity: str | None, group: str | No
         mode: ``offline``, ``online`` or ``disabled``.
         project: of W&B.
         entity: user or team; None for the default one.
-        group: runs shown together; None for the sweep, which bears its table's name, or the search.
+        group: runs shown together; None for the sweep, which bears its table's name or what it varies, or the search.
 
     Raises:
         ConfigError: there is no such mode.
@@ -37,6 +39,7 @@ def wandb(run: Run, mode: str, project: str, entity: str | None, group: str | No
     folder.mkdir(parents=True, exist_ok=True)  # else wandb falls back to the system's temporary folder
     config, ignored = run.config, run.config["task"]["ignores"]
     seed = [] if "seed" in ignored else [f"seed{config['seed']}"]
+    resumes: dict[str, Any] = {"resume": "allow"} if mode == "online" else {}
     # an agent of W&B's own sweeps has named its run already
     ours = os.environ["WANDB_RUN_ID"] if "WANDB_SWEEP_ID" in os.environ else run.hash[:16]
     return WandbLogger(
@@ -50,7 +53,8 @@ def wandb(run: Run, mode: str, project: str, entity: str | None, group: str | No
         save_dir=folder,
         mode=mode,
         config={key: config[key] for key in config if key not in ("paths", "logger", "search")} | {"hash": run.hash},
-        resume="allow",  # offline, the attempts are joined when they are synced
+        # offline, the attempts are joined when they are synced, and W&B warns of a setting that it ignores
+        **resumes,
     )
 
 
@@ -60,7 +64,8 @@ def _sweep(run: Run) -> str | None:
 
     if run.config["search"]:
         return f"search-{Path(run.config['search']['folder']).name}"
-    return HydraConfig.get().runtime.choices.get("sweep") if HydraConfig.initialized() else None
+    named = HydraConfig.get().runtime.choices.get("sweep") if HydraConfig.initialized() else None
+    return named or os.environ.get(SWEEP)
 
 
 def attach(loggers: Iterable[Any], facts: dict[str, Any]) -> None:
@@ -83,6 +88,16 @@ def histograms(loggers: Iterable[Any], per_image: pd.DataFrame, step: int) -> No
                 if values.notna().any()
             }
             logger.log_metrics(spread, step=step)
+
+
+def pictures(loggers: Iterable[Any], paths: Sequence[Path]) -> None:
+    """Hand pictures to the loggers that take them; a film goes as one."""
+    for logger in loggers:
+        for path in paths:
+            film = path.suffix == ".gif"
+            log = getattr(logger, "log_video" if film else "log_image", None)
+            if log:
+                log(key=path.stem, **{"videos" if film else "images": [str(path)]})
 
 
 def close(loggers: Iterable[Any], code: int) -> None:

@@ -66,7 +66,7 @@ def recall(run: Run, records: Path | None) -> RunResult | None:
     """Return the record of a run; None where there is none."""
     if records is None:
         return None
-    folder = records / run.folder.name
+    folder = next((records / name for name in run.names if (records / name).is_dir()), records / run.names[0])
     status, metrics = read_json(folder / "status.json") or {}, read_json(folder / "metrics.json")
     if status.get("hash") != run.hash or metrics is None:
         return None

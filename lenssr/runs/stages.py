@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from lenssr.config.compose import compose, plain, select
 from lenssr.config.identity import stage_nodes
 from lenssr.errors import ConfigError, RunError
+from lenssr.runs.find import find
 from lenssr.runs.folder import Run
 from lenssr.runs.load import load_run, read_config
 from lenssr.system.files import read_json
@@ -59,7 +60,10 @@ def run_of(cfg: DictConfig) -> Run:
 
 
 def _named(path: str, node: dict[str, Any], config: dict[str, Any]) -> str:
-    folder = node["run"]
+    try:
+        folder = node["run"] = str(find(node["run"], Path(config["paths"]["outputs"]) / "runs"))
+    except RunError as error:
+        raise ConfigError(f"{path}.run={node['run']} is not the folder of a finished run. {error}") from error
     status = read_json(Path(folder) / "status.json")
     if not status or status.get("state") != "done":
         raise ConfigError(f"{path}.run={folder} is not the folder of a finished run.")

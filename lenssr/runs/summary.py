@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lenssr.config.compose import plain
+from lenssr.config.recipe import off_recipe
 from lenssr.runs.folder import RunResult
 
 __all__ = ["columns", "rows", "show", "show_runs"]
@@ -81,9 +83,18 @@ def show(result: RunResult, cfg: Any, seconds: str) -> None:
         table.add_row(*cells)
     console = Console(width=None if Console().is_terminal else 110)
     console.print(table)
-    if cfg.scale.name != "report":
+    apart = off_recipe(plain(cfg))
+    if apart:
+        console.print(f"Not the recipe of scale={cfg.scale.name}: {_told(apart)}. No score to compare with others.")
+    elif cfg.scale.name != "report":
         console.print(f"scale={cfg.scale.name}: {cfg.scale.advice}")
     console.print(str(result.folder), soft_wrap=True, highlight=False)
+
+
+def _told(apart: Sequence[str]) -> str:
+    """Return what sets a run apart from its recipe, for a reader."""
+    words = {"debug": "a debug run of a few steps on a few images"}
+    return ", ".join(words.get(word) or word.replace("steps", " steps").replace("images", " images") for word in apart)
 
 
 def show_runs(runs: Sequence[tuple[Sequence[str], RunResult | None]]) -> None:

@@ -44,7 +44,9 @@ def _use(config: dict[str, Any]) -> str:
         return f"{load}\ncode = model.encode(image)    # (B, 1, N, N) in [-1, 1]"
     if task == "Diffusion":
         return f"{load}    # the network alone: lenssr.upscale draws from the posterior with it"
-    return f"{load}\nsr = model(lr / model.unit) * model.unit    # (B, 1, h, w) in flux per HR pixel and unit time"
+    if config["dataset"]["normalization"] != "constant":
+        return f"{load}    # images are each brought to 0 to 1; lenssr.upscale measures their flux"
+    return f"{load}\nsr = model.predict(lr)    # an array (h, w), flux per LR pixel, to flux per HR pixel"
 
 
 def _data(config: dict[str, Any]) -> str:

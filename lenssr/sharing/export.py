@@ -19,6 +19,7 @@ from typing import Any
 
 from lenssr.config.identity import stage_nodes
 from lenssr.errors import RunError
+from lenssr.runs.find import A_RUN, find
 from lenssr.runs.load import EXPORTED, SHARED_WEIGHTS, load_run, read_config
 from lenssr.system.commands import command
 from lenssr.system.files import read_json, whole_folder, write_json, write_text
@@ -32,14 +33,14 @@ def export(run: str | Path, to: str | Path, onnx: bool = True) -> Path:
     """Write a finished run as a folder to share.
 
     Args:
-        run: its folder.
+        run: its folder, or a name of :func:`lenssr.runs.find.find`.
         to: folder that does not exist yet.
         onnx: also write ``model.onnx``, checked against torch.
 
     Raises:
         RunError: the run is not finished, the folder exists, or there is nothing to share.
     """
-    run, to = Path(run), Path(to)
+    run, to = find(run), Path(to)
     if to.exists():
         raise RunError(f"{to} exists already; choose another folder, or remove it.")
     with locked(to, f"waiting for another process that writes {to} ..."), whole_folder(to) as folder:
@@ -100,9 +101,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="lenssr-export", description="Write a finished run as a folder to share, for lenssr.load and the hub."
     )
-    parser.add_argument("run", help="folder of a finished run")
+    parser.add_argument("run", help=A_RUN)
     parser.add_argument("-o", "--to", type=Path, help="folder to write [outputs/exported/<name of the run>]")
     parser.add_argument("--no-onnx", action="store_true", help="leave model.onnx out")
     arguments = parser.parse_args()
-    to = arguments.to or Path("outputs/exported") / Path(arguments.run).resolve().name
-    command(lambda: print(export(arguments.run, to, not arguments.no_onnx)))
+
+    def work() -> None:
+        run = find(arguments.run)
+        print(export(run, arguments.to or Path("outputs/exported") / run.resolve().name, not arguments.no_onnx))
+
+    command(work)

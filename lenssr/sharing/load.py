@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-from torch import nn
+from typing import TYPE_CHECKING
 
 from lenssr.errors import RunError
+from lenssr.runs.find import LATEST, find, matching, run_folders
 from lenssr.runs.load import EXPORTED, SHARED_WEIGHTS, load_run
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["load"]
 
@@ -26,17 +29,28 @@ _FILES = (
 def load(where: str | Path, revision: str | None = None) -> nn.Module:
     """Return a trained model in evaluation mode, on the CPU; none of the code that may lie beside it is run.
 
-    It takes and gives images divided by ``model.unit``; see :func:`lenssr.runs.stages.load_run`.
+    ``model.predict`` maps arrays in flux; the module itself takes and gives images divided by ``model.unit``; see
+    :func:`lenssr.runs.load.load_run`.
 
     Args:
-        where: a run folder, an exported folder, or ``owner/name`` on the hub; an existing folder goes first.
+        where: a run folder or the beginning of a run's name, an exported folder, or ``owner/name`` on the hub; what is
+            on this machine goes first.
         revision: commit, tag or branch on the hub.
 
     Raises:
         RunError: it is nowhere, damaged, or asks for code that this project does not have.
     """
-    folder = Path(where)
-    return load_run(folder if folder.is_dir() else _fetched(str(where), revision))
+    return load_run(_here(Path(where)) or _fetched(str(where), revision))
+
+
+def _here(where: Path) -> Path | None:
+    """Return the folder of this machine that a word stands for; None where it can only be a name on the hub."""
+    alone = len(where.parts) == 1
+    return (
+        find(where)
+        if where.is_dir() or (alone and (str(where) == LATEST or matching(str(where), run_folders())))
+        else None
+    )
 
 
 def _fetched(name: str, revision: str | None) -> Path:

@@ -30,12 +30,18 @@ def guarded(work: Callable[[], None], wanted: bool = False) -> int:
     wanted = wanted or "LENSSR_TRACEBACK" in os.environ
     try:
         work()
+        sys.stdout.flush()
     except LensSRError as error:
         return report(str(error), error.exit_code, wanted)
     except KeyboardInterrupt:
         return report("Interrupted; repeat the command to go on.", Interrupted.exit_code, wanted)
     except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # rich's way to leave
+            return 0
         return error.code if isinstance(error.code, int) else int(error.code is not None)
+    except BrokenPipeError:  # whoever read, as head does, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         place = f": {error.filename}" if error.filename else ""
         return report(f"{error.strerror or error}{place}; choose a file or folder that can be used.", 2, wanted)

@@ -1,6 +1,7 @@
 """What W&B is told, read back from the files of its offline mode."""
 
 import json
+import os
 import sys
 import time
 
@@ -9,8 +10,10 @@ import pytest
 import yaml
 from tiny import TINY, TINY_RDN
 
+from lenssr.commands.main import main
 from lenssr.config.compose import compose, plain
 from lenssr.config.groups import CONFIGS
+from lenssr.config.typed import sweep_name
 from lenssr.results.tables import collect as tables
 from lenssr.results.tables.wandb_tables import rows, upload
 
@@ -146,3 +149,71 @@ def test_a_workspace_has_its_views(monkeypatch, capsys):
     with pytest.raises(SystemExit) as stop:
         workspace.main()
     assert stop.value.code == 2 and "lenssr[dashboard]" in capsys.readouterr().err
+
+
+def test_a_plain_sweep_is_one_group(cli, tmp_path, outputs):
+    code, _, err = cli("-m", *TINY, "model=bilinear,bicubic", "logger=wandb", outputs)
+    assert code == 0, err
+    groups = {content["run"].run_group for content in records(tmp_path / "outputs" / "runs")}
+    assert len(groups) == 1 and groups.pop().startswith("model=bilinear,bicubic dataset.image_size=48")
+    assert "LENSSR_SWEEP" not in os.environ
+
+
+def test_a_sweeps_name_is_what_varies_first():
+    words = ["-m", "model=rdn", "seed=0,1", "logger=wandb", "paths.outputs=x", "hydra/launcher=pool", "loss=mse,l1"]
+    assert sweep_name(words) == "seed=0,1 loss=mse,l1 model=rdn"
+    assert sweep_name(words[1:]) is None and sweep_name(["-m", "sweep=residual_models"]) is None
+    long = ["-m", "seed=0,1", *(f"model.blocks{i}=1" for i in range(20))]
+    assert len(sweep_name(long)) == 128 and sweep_name(long) != sweep_name([*long, "model.x=1"])
+
+
+@pytest.mark.parametrize("mode", ["offline", "online"])
+def test_no_setting_is_made_that_wandb_would_warn_of(mode, tmp_path, monkeypatch):
+    """It warns that offline ``resume`` is ignored."""
+    import pytorch_lightning.loggers
+
+    from lenssr.runs import loggers
+    from lenssr.runs.folder import Run
+
+    monkeypatch.setattr(pytorch_lightning.loggers, "WandbLogger", lambda **settings: settings)
+    run = Run(plain(compose([f"paths.outputs={tmp_path}"])), {})
+    assert ("resume" in loggers.wandb(run, mode, "lenssr", None, None)) is (mode == "online")
+
+
+def test_a_finished_run_is_sent_afterwards(cli, tmp_path, outputs, monkeypatch, capfd):
+    words = ["model=rdn", *TINY, *TINY_RDN, outputs]
+    assert cli(*words)[0] == 0
+    (folder,) = (tmp_path / "outputs" / "runs").glob("rdn-*")
+    code, _, err = cli(*words, "logger=wandb")
+    assert code == 0 and f"lenssr log {folder.name} wandb sends what it has" in err
+    assert not list(folder.glob("logs/wandb"))
+    monkeypatch.setattr(sys, "argv", ["lenssr", "log", "latest", "wandb", "--outputs", str(tmp_path / "outputs")])
+    main()
+    told, _ = capfd.readouterr()
+    assert f"{folder}: sent to wandb, offline" in told
+    (content,) = records(folder)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert content["run"].run_id == json.loads((folder / "status.json").read_text())["hash"][:16]
+    assert content["exit"] == 0 and content["config"]["model"]["name"] == "rdn"
+    assert content["config"]["provenance"]["hardware"]["cpu"]
+    wanted = metrics["scores"]["prediction"]["truth/psnr"]["mean"]
+    assert content["history"]["test/truth/psnr"] == pytest.approx(wanted)
+    for name in ("train/loss", "validation/psnr", "per_image/truth/psnr", "comparison"):
+        assert any(key.startswith(name) for key in content["history"]), name
+    assert "lenssr log" not in cli(*words, "logger=wandb")[2]  # now it has
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["latest", "wnadb"], "there is no 'wnadb'. Did you mean 'wandb'?"),
+        (["wandb"], "Which runs?"),
+        (["nothing", "wandb"], "There is no run 'nothing'"),
+    ],
+)
+def test_slips_are_named(words, said, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["lenssr", "log", *words])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2 and said in capfd.readouterr()[1]

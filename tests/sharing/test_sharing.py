@@ -79,6 +79,7 @@ def test_the_card_has_the_scores_and_what_they_are_measured_against(rdn):
     card, metrics = (to / "README.md").read_text(), json.loads((run / "metrics.json").read_text())
     assert f"{metrics['scores']['prediction']['truth/psnr']['mean']:.2f}" in card
     assert "noise ceiling" in card and "bilinear" in card and "scale=quick" in card
+    assert "sr = model.predict(lr)" in card
     assert card.startswith("---\nlibrary_name: lenssr\n")
 
 

@@ -39,8 +39,9 @@ class PoolLauncher(Launcher):
             RunError: some jobs failed; the others are done.
         """
         from lenssr.launchers.choose import Launcher as Chosen
-        from lenssr.launchers.jobs import asked, distinct, returned
+        from lenssr.launchers.jobs import asked, distinct, returned, tell_merged
 
         jobs = asked(job_overrides)
+        tell_merged(jobs)
         Chosen("pool", {"devices": self.devices, "slots": self.slots, "dry_run": self.dry_run})(distinct(jobs))
         return returned(jobs)

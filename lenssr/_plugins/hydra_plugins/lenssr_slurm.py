@@ -37,9 +37,10 @@ class SlurmLauncher(Launcher):
         """
         from lenssr.config.compose import plain
         from lenssr.launchers.choose import Launcher as Chosen
-        from lenssr.launchers.jobs import asked, distinct, returned
+        from lenssr.launchers.jobs import asked, distinct, returned, tell_merged
 
         jobs = asked(job_overrides)
+        tell_merged(jobs)
         resources = {key: plain(value) for key, value in self.resources.items()}
         Chosen("slurm", {**resources, "dry_run": self.dry_run})(distinct(jobs))
         return returned(jobs)

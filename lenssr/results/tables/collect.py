@@ -15,10 +15,11 @@ import numpy as np
 from omegaconf import OmegaConf
 
 from lenssr.config.compose import compose, plain
-from lenssr.config.groups import CONFIGS
+from lenssr.config.groups import CONFIGS, config_file
 from lenssr.config.schema import validate
 from lenssr.errors import ConfigError, did_you_mean
 from lenssr.results.tables.table import Cell, Column, Gap, Row, Table
+from lenssr.runs.find import run_folders
 from lenssr.runs.folder import Run, RunResult
 from lenssr.runs.records import has_weights, recall
 from lenssr.runs.stages import identify
@@ -54,8 +55,11 @@ def seeds(definition: dict[str, Any], overrides: Sequence[str] = ()) -> range:
 
     A size of one's own has as many as ``quick``.
     """
-    size = plain(compose([*overrides, *definition["overrides"]]))["scale"]["name"]
-    return range(definition["seeds"].get(size, definition["seeds"]["quick"]))
+    return _seeds(definition, plain(compose([*overrides, *definition["overrides"]])))
+
+
+def _seeds(definition: dict[str, Any], config: dict[str, Any]) -> range:
+    return range(definition["seeds"].get(config["scale"]["name"], definition["seeds"]["quick"]))
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class _Wanted:
     overrides: tuple[str, ...]
     seeds: range
     records: Path | None
+    nothing: bool
 
 
 def build(name: str, overrides: Sequence[str] = (), records: Path | None = None) -> Table:
@@ -84,13 +89,20 @@ def build(name: str, overrides: Sequence[str] = (), records: Path | None = None)
     columns = _columns(definition["columns"])
     from lenssr.results.tables.judge import judge
 
-    wanted = _Wanted(definition, columns, tuple(overrides), seeds(definition, overrides), records)
+    first = plain(
+        compose([*overrides, *definition["overrides"], *next(iter(definition["rows"].values()))["overrides"]])
+    )
+    validate(first)
+    nothing = records is None and not run_folders(Path(first["paths"]["outputs"]) / "runs")
+    wanted = _Wanted(definition, columns, tuple(overrides), _seeds(definition, first), records, nothing)
     rows = [_row(wanted, key, entry) for key, entry in definition["rows"].items()]
+    for row in rows:
+        row.scale, row.image_size = first["dataset"]["scale"], first["dataset"]["image_size"]
     for who, label in definition["references"].items():
         rows += _reference(rows, who, label, columns)
     baseline = definition["rows"][definition["baseline"]]["label"]
-    why, first = definition.get("why", ""), rows[0]
-    caption = definition["caption"].format(lr=first.image_size // first.scale, hr=first.image_size)
+    why, top = definition.get("why", ""), rows[0]
+    caption = definition["caption"].format(lr=top.image_size // top.scale, hr=top.image_size)
     table = Table(name, definition["title"], caption, baseline, columns, rows, why=why)
     judge(table, definition.get("gap"), definition.get("order", []), definition.get("claims", []))
     return table
@@ -107,31 +119,53 @@ def configurations(
 
 
 def _row(wanted: _Wanted, key: str, entry: dict[str, Any]) -> Row:
-    row = Row(key, entry["label"], {}, limit=entry.get("limit", False), curve=entry.get("curve"))
+    row = Row(
+        key,
+        entry["label"],
+        {},
+        limit=entry.get("limit", False),
+        curve=entry.get("curve"),
+        published=entry.get("published", {}),
+    )
+    shared = (*wanted.overrides, *wanted.definition["overrides"], *entry["overrides"])
+    if wanted.nothing:  # composing takes a fifth of a second
+        row.random = _random(shared)
+        row.missing = [Gap((*shared, f"seed={seed}")) for seed in (wanted.seeds if row.random else wanted.seeds[:1])]
+    else:
+        _look(wanted, row, shared, entry.get("evaluate", []))
+    for column in wanted.columns:
+        values = [_score(result, column.key) for result in row.results]
+        row.cells[column.key] = _cell(values, column, row.published.get(column.key))
+    if row.results:
+        row.parameters = row.results[0].metrics["parameters"]
+    return row
+
+
+def _look(wanted: _Wanted, row: Row, shared: tuple[str, ...], evaluation: list[str]) -> None:
+    """Fill a row with what finished runs found, and with the gaps between them."""
     seen: set[str] = set()
     for seed in wanted.seeds:
-        chosen = (*wanted.overrides, *wanted.definition["overrides"], *entry["overrides"], f"seed={seed}")
-        config = plain(compose(chosen))
+        config = plain(compose((*shared, f"seed={seed}")))
         validate(config)
         run = Run(config, identify(config))
         if run.hash in seen:  # nothing random in it: every seed is the same run
             continue
         seen.add(run.hash)
-        row.scale, row.image_size = config["dataset"]["scale"], config["dataset"]["image_size"]
         row.random = "seed" not in config["task"]["ignores"]
-        found = _found(run, chosen, entry.get("evaluate", []), wanted.records)
+        found = _found(run, (*shared, f"seed={seed}"), evaluation, wanted.records)
         if isinstance(found, Gap):
             row.missing.append(found)
         else:
             row.results.append(found)
             row.seeds.append(seed)
-    published = entry.get("published", {})
-    for column in wanted.columns:
-        values = [_score(result, column.key) for result in row.results]
-        row.cells[column.key] = _cell(values, column, published.get(column.key))
-    if row.results:
-        row.parameters = row.results[0].metrics["parameters"]
-    return row
+
+
+def _random(overrides: Sequence[str]) -> bool:
+    """Whether a row's seed matters, by its model's file alone."""
+    name = next((word for word in reversed(overrides) if word.startswith("model=")), "").partition("=")[2]
+    path = config_file("model", name)
+    text = path.read_text(encoding="utf-8") if path else ""
+    return "_global_.task: interpolation" not in text
 
 
 def _found(run: Run, chosen: tuple[str, ...], evaluation: list[str], records: Path | None) -> RunResult | Gap:

@@ -102,7 +102,7 @@ def _runs(table: Table, folder: Path) -> str:
 def _missing(table: Table) -> str:
     if not table.missing:
         return ""
-    commands = html.escape("\n".join(table.missing))
+    commands = html.escape("\n".join([*table.remarks, *table.missing]))
     return (
         f"<details><summary>Missing: {len(table.missing)} runs. They are filled by</summary>"
         f"<pre tabindex=0>{commands}</pre></details>"

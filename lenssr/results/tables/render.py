@@ -35,10 +35,10 @@ def _number(value: float, decimals: int) -> str:
     return f"{value:.{decimals}f}"
 
 
-def _plain(cell: Cell | None, column: Column) -> str:
-    """Return a cell without emphasis."""
+def _plain(cell: Cell | None, column: Column, published: float | None = None) -> str:
+    """Return a cell without emphasis; an empty one with the report's number, if it has one."""
     if cell is None:
-        return "–"
+        return "–" if published is None else f"– [{_number(published, column.decimals)}]"
     text = _number(cell.mean, column.decimals)
     if cell.std is not None:
         text += f" ± {_number(cell.std, column.decimals)}"
@@ -59,7 +59,7 @@ def body(table: Table, bold: tuple[str, str]) -> list[list[str]]:
         cells = []
         for column in table.columns:
             cell = row.cells.get(column.key)
-            text = _plain(cell, column)
+            text = _plain(cell, column, row.published.get(column.key))
             cells.append(f"{bold[0]}{text}{bold[1]}" if cell and cell.mark == "best" else text)
         label = row.label + (" (baseline)" if row.label == table.baseline else "")
         lines.append([label, f"{row.parameters:,}" if row.parameters else "–", *cells])
@@ -125,7 +125,8 @@ def to_markdown(table: Table, pictures: Sequence[Path] = ()) -> str:
         lines = [lines[0], ["---", *["---:"] * (len(lines[0]) - 1)], *lines[1:]]
         text += ["", DIFFERENCES, "", *("| " + " | ".join(line) + " |" for line in lines)]
     if table.missing:
-        text += ["", f"Missing: {len(table.missing)} runs. They are filled by", "", "```bash", *table.missing, "```"]
+        text += ["", "\n\n".join([f"Missing: {len(table.missing)} runs.", *table.remarks])]
+        text += ["", "Each of them alone:", "", "```bash", *table.missing, "```"]
     for picture in pictures:
         text += ["", f"![{CAPTIONS[picture.stem.rpartition('_')[2]]}]({picture.name})"]
     return "\n".join(text) + "\n"

@@ -78,6 +78,7 @@ class Row:
         seeds: of the results, in their order.
         image_size: HR pixels along a side; ``scale`` times the LR image's.
         limit: whether it is told what no network knows, so that it bounds the others and competes with none.
+        published: the report's numbers by column key.
         curve: ``line`` and ``at``, where the row is a point of a curve over the number of training images.
     """
 
@@ -94,6 +95,7 @@ class Row:
     limit: bool = False
     random: bool = True
     curve: dict[str, Any] | None = None
+    published: dict[str, float] = field(default_factory=dict)
 
     @property
     def comparable(self) -> bool:
@@ -109,6 +111,7 @@ class Table:
         comparisons: of every row with the baseline, a line each.
         order: of neighbours in an order that the definition names.
         why: what may make its numbers others than the report's.
+        remarks: what is to be said where runs are missing.
         claims: what the report says of two rows, ``says``, with the comparison of our trainings where there are any.
     """
 
@@ -122,6 +125,7 @@ class Table:
     order: list[dict[str, Any]] = field(default_factory=list)
     why: str = ""
     claims: list[dict[str, Any]] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def gaps(self) -> list[Gap]:

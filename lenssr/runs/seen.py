@@ -1,0 +1,74 @@
+"""What the LR images that a run was trained on were like, by its configuration and its metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lenssr.errors import RunError
+
+__all__ = ["Seen", "seen_by"]
+
+_PEAK = 1 / 1.5  # of a typical noise-free HR image, in units: a set's unit is 1.5 times the median of the peaks
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the LR images of training were like.
+
+    Attributes:
+        pixel_scale: of LR pixels, arcsec.
+        noise: least and largest standard deviation of an LR pixel, in the units that the network sees.
+        peak: of a typical scene, in these units.
+        clipped: whether negative values were cut.
+        target_noise: standard deviation of the sky in the HR images, whose expectation the network tells.
+        blur: least and largest sigma of a blur of unknown strength, LR pixels; None where there is none.
+        kernel: PSF that the LR image has beyond the HR image's, on HR pixels; None where there is none.
+    """
+
+    pixel_scale: float
+    noise: tuple[float, float]
+    peak: float
+    clipped: bool
+    target_noise: float
+    blur: tuple[float, float] | None
+    kernel: np.ndarray | None = None
+
+
+def seen_by(config: dict[str, Any], metrics: dict[str, Any]) -> Seen:
+    """Return what the training images of a finished run were like.
+
+    Args:
+        config: of the run.
+        metrics: its ``metrics.json``.
+
+    Raises:
+        RunError: its images were real ones, and the metrics do not say what they were like.
+    """
+    data, observation, unit = config["dataset"], config["dataset"]["observation"], float(metrics["unit"])
+    kind, scale = observation["_target_"].rsplit(".", 1)[-1], int(data["scale"])
+    if kind == "RealExposure":
+        return _of_real_images(metrics, scale)
+    pixel = data["source"]["pixel_scale"] * scale
+    if kind == "BlurredExposure":
+        low, high = observation["noise"]
+        blur = tuple(sigma / scale for sigma in observation["blur"])
+        noise = observation["hr_background_rms"] / unit
+        return Seen(pixel, (low * _PEAK, high * _PEAK), _PEAK, observation["clip"], noise, (blur[0], blur[1]))
+    if kind == "TwoExposures":
+        rms = observation["lr_background_rms"] / scale**2 / unit
+        noise = observation["hr_background_rms"] / unit
+        return Seen(pixel, (rms, rms), _PEAK, observation["detector"]["clip"], noise, None)
+    rms = observation["lr_noise"]
+    return Seen(pixel, (rms, rms), _PEAK, False, 0.0, None)
+
+
+def _of_real_images(metrics: dict[str, Any], scale: int) -> Seen:
+    """Return the same of real images, whose noise was measured, and whose instrument may have a PSF."""
+    noise, pixel, kernel = (metrics.get(key) for key in ("lr_noise", "pixel_scale", "psf"))
+    if not isinstance(noise, float | int) or not isinstance(pixel, float | int):
+        raise RunError("The run's metrics.json does not say what its images were like; train it again.")
+    psf = None if kernel is None else np.asarray(kernel, float)
+    return Seen(pixel * scale, (noise, noise), metrics.get("peak", _PEAK), False, 0.0, None, psf)
