@@ -18,6 +18,7 @@ from lenssr.config.identity import stage_nodes
 from lenssr.config.schema import validate
 from lenssr.errors import ConfigError, Interrupted, LensSRError, Pruned, RunError
 from lenssr.runs.folder import Run, RunResult
+from lenssr.runs.places import kept
 from lenssr.runs.stages import identify, run_of, stage_config
 from lenssr.system.commands import guarded, report
 from lenssr.system.files import disk_errors, read_json
@@ -136,7 +137,10 @@ def _pictures(*found: Any) -> list[Path]:
 def make(config: dict[str, Any]) -> None:
     """Train what is missing, and write each stage's folder into the configuration, in place."""
     for path, node in stage_nodes(config):
-        if node["run"] or path.split(".")[0] in config["task"]["ignores"]:
+        if path.split(".")[0] in config["task"]["ignores"]:
+            continue
+        if node["run"]:
+            node["run"] = kept(node["run"], config["paths"]["outputs"])
             continue
         stage = stage_config(config, node)
         run = run_of(stage)
