@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
+from lenssr.config.commandline import expanded, needs_sweep
 from lenssr.config.compose import plain
 from lenssr.config.groups import CONFIGS
 from lenssr.config.identity import stage_nodes
@@ -20,12 +24,14 @@ from lenssr.errors import ConfigError, Interrupted, LensSRError, Pruned, RunErro
 from lenssr.runs.folder import Run, RunResult
 from lenssr.runs.places import kept
 from lenssr.runs.stages import identify, run_of, stage_config
-from lenssr.system.commands import guarded, report
+from lenssr.system.commands import guarded
 from lenssr.system.files import disk_errors, read_json
 from lenssr.system.imports import heavy_imports
 from lenssr.system.locks import locked
+from lenssr.system.memory import memory_errors
 from lenssr.system.processes import die_with_parent
 from lenssr.system.progress import duration, say
+from lenssr.system.ranks import alone, rank_of, ranks_end, starter
 
 if TYPE_CHECKING:
     from lenssr.data import LensDataModule
@@ -50,9 +56,18 @@ def train(cfg: DictConfig | dict[str, Any]) -> RunResult:
     if stored:
         _same_files(run)
         return stored
-    if _follows():
-        die_with_parent()
-        return _work(run, *_built(run))
+    with ranks_end(), memory_errors():
+        return _joined(run) if _follows(config) else _kept(run)
+
+
+def _joined(run: Run) -> RunResult:
+    """Take part in a run that another process keeps."""
+    die_with_parent(signal.SIGKILL)  # there is nothing to save, and it may be waiting for one that is gone
+    return _work(run, *_built(run))
+
+
+def _kept(run: Run) -> RunResult:
+    """Do a run, or wait for the process that does it."""
     with disk_errors(run.folder), locked(run.folder, f"Waiting for another process that does {run.folder} ..."):
         return run.result() or _recorded(run)
 
@@ -77,9 +92,9 @@ def _same_files(run: Run) -> None:
         )
 
 
-def _follows() -> bool:
+def _follows(config: dict[str, Any]) -> bool:
     """Whether this is a further process of a run on several devices; the first one keeps the folder."""
-    return os.environ.get("LOCAL_RANK", "0") != "0"
+    return rank_of(config["trainer"]) != 0
 
 
 def _built(run: Run) -> tuple[Task, LensDataModule]:
@@ -114,7 +129,7 @@ def _work(run: Run, task: Task, data: LensDataModule) -> RunResult:
     if run.stages:
         task, data = _built(run)  # now with the folders of its stages
         data.prepare()
-        if not _follows():
+        if not _follows(run.config):
             run.write_config()
     return execute(run, task, data, _pictures, _reports(run, task))
 
@@ -181,7 +196,8 @@ class _Jobs:
             say(f"\n== run {len(self.runs) + 1}: {' '.join(swept)}")
         begun = time.monotonic()
         try:
-            result = train(cfg)
+            with self._command(cfg, overrides):
+                result = train(cfg)
         except Interrupted as error:
             raise _Stopped(error) from error
         except LensSRError as error:
@@ -196,6 +212,28 @@ class _Jobs:
             self.runs.append((overrides, result))
         show(result, cfg, duration(time.monotonic() - begun))
         return result.metrics.get("objective")
+
+    @contextmanager
+    def _command(self, cfg: DictConfig, overrides: list[str]) -> Iterator[None]:
+        """Have what Lightning starts for a job's other devices do this job, and no sweep.
+
+        Raises:
+            ConfigError: all processes were started before, and would not know where one job ends.
+        """
+        trainer = plain(cfg.trainer)
+        if not self.sweep or alone(trainer):
+            yield
+            return
+        if starter(trainer) != "lightning":
+            raise ConfigError(
+                f"{starter(trainer)} starts the processes of one run: leave -m out, or have the sweep's jobs start "
+                "their own, with hydra/launcher=pool or slurm."
+            )
+        typed, sys.argv = sys.argv, [sys.argv[0], *overrides]
+        try:
+            yield
+        finally:
+            sys.argv = typed
 
     def end(self, show_traceback: bool) -> None:
         """Say what a sweep found, and what failed.
@@ -225,51 +263,15 @@ class _Jobs:
 
 def main() -> None:
     """The command line: ``python train.py [-m] [file.yaml] [group=option] [key=value] ...``."""
-    sys.argv[1:] = _expanded(sys.argv[1:])
     sys.exit(_guarded(sys.argv[1:]))
-
-
-def _expanded(arguments: list[str]) -> list[str]:
-    """Put the overrides that a YAML file holds, as a search leaves it, in the place of its path."""
-    if not any(argument.endswith((".yaml", ".yml")) and "=" not in argument for argument in arguments):
-        return arguments
-    found: list[str] = []
-    for argument in arguments:
-        if "=" in argument or not argument.endswith((".yaml", ".yml")):
-            found.append(argument)
-            continue
-        held = _read(Path(argument))
-        if not isinstance(held, dict) or not isinstance(held.get("overrides"), list):
-            sys.exit(report(f"{argument} is not a file with a list of overrides.", ConfigError.exit_code, False))
-        found += map(str, held["overrides"])
-    return found
-
-
-def _read(path: Path) -> Any:
-    """Return what a YAML file holds; None where there is none that can be read."""
-    from omegaconf import OmegaConf
-    from yaml import YAMLError
-
-    try:
-        return plain(OmegaConf.load(path))
-    except (OSError, YAMLError):
-        return None
 
 
 def _guarded(arguments: list[str]) -> int:
     # Hydra would otherwise print its own account of an error and leave
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-    code = guarded(lambda: _hydra_main(arguments), "traceback=true" in arguments)
+    code = guarded(lambda: _hydra_main(expanded(arguments)), "traceback=true" in arguments)
     # a process of a run on several devices that ends in error has Lightning kill the first one, which may be saving yet
-    return 0 if code == Interrupted.exit_code and _follows() else code
-
-
-def _needs_sweep(arguments: list[str]) -> str | None:
-    """Return what is wrong where a launcher or a search is named, but no sweep: one run would begin, here."""
-    if {"-m", "--multirun"} & set(arguments):
-        return None
-    named = [a for a in arguments if a.lstrip("+").startswith(("hydra/launcher=", "hydra.launcher.", "hydra.sweeper."))]
-    return f"'{named[0]}' is for a sweep or a search: add -m." if named else None
+    return 0 if code == Interrupted.exit_code and os.environ.get("LOCAL_RANK", "0") != "0" else code
 
 
 def _hydra_main(arguments: list[str]) -> None:
@@ -280,9 +282,10 @@ def _hydra_main(arguments: list[str]) -> None:
     from lenssr.config.overrides import check, explain
 
     overrides = [a for a in arguments if "=" in a or a[:1] in "~+"]
-    problem = check(overrides) or _needs_sweep(arguments)
+    problem = check(overrides) or needs_sweep(arguments)
     if problem:
         raise ConfigError(problem)
+    sys.argv[1:] = arguments  # where Hydra looks
     jobs = _Jobs()
     try:
         hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")(jobs)()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import ExitStack
 from typing import Any
@@ -46,12 +47,15 @@ class Progress(pl.Callback):
         """
         note = None
         every = int(getattr(trainer, "log_every_n_steps", 1))  # set by a connector, unknown to type checkers
-        if trainer.global_step % every == 0 and not trainer.global_rank:
+        if trainer.global_step % every == 0:
             metrics = trainer.callback_metrics
             loss = metrics.get("train/loss")
-            if loss is not None and not torch.isfinite(loss):
+            lost = loss is not None and not math.isfinite(float(loss))
+            # all processes end together: one that is left would wait for the others
+            if trainer.strategy.reduce_boolean_decision(lost, all=False) if trainer.world_size > 1 else lost:
+                value = float(loss) if loss is not None and lost else math.nan
                 raise RunError(
-                    f"The loss became {float(loss)} at step {trainer.global_step}; lower optimizer.lr "
+                    f"The loss became {value} at step {trainer.global_step}; lower optimizer.lr "
                     "or trainer.gradient_clip_val."
                 )
             seen = {"loss": loss, "PSNR": metrics.get("validation/psnr")}

@@ -37,10 +37,15 @@ def word(value: Any) -> str:
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, dict):
-        return "{" + ",".join(f"{word(str(key))}:{word(part)}" for key, part in value.items()) + "}"
+        return "{" + ",".join(f"{_key(str(key))}:{word(part)}" for key, part in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(map(word, value)) + "]"
     return _quoted(str(value))
+
+
+def _key(text: str) -> str:
+    """Return a key of a dict, which Hydra does not read in quotes."""
+    return re.sub(r"([\\()\[\]{}:=, \t])", r"\\\1", text)
 
 
 def _quoted(text: str) -> str:

@@ -17,6 +17,7 @@ from lenssr.models.symmetry import ELEMENTS, act, undo
 from lenssr.models.uncertain import Uncertain
 from lenssr.runs.load import load_task, read_config
 from lenssr.system.files import read_json
+from lenssr.system.precision import exact
 
 __all__ = ["Network", "Seen"]
 
@@ -134,7 +135,8 @@ class Network:
             number: of the tile, so that draws differ between tiles.
         """
         lr = lr.to(self.device)
-        every = self._every(lr, number)
+        with exact():
+            every = self._every(lr, number)
         image, found = every.mean(1, keepdim=True), []
         if self.posterior:
             found.append(every.std(1, keepdim=True))

@@ -9,10 +9,10 @@ import sys
 __all__ = ["die_with_parent", "share"]
 
 
-def die_with_parent() -> None:
-    """Ask the kernel to stop this process when its parent is gone, however that went."""
+def die_with_parent(number: int = signal.SIGTERM) -> None:
+    """Ask the kernel to stop this process, with a signal, when its parent is gone, however that went."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(1, number)
 
 
 def share() -> tuple[int, int]:

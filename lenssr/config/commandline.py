@@ -1,0 +1,48 @@
+"""What is typed after ``python train.py``, before Hydra sees it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lenssr.config.compose import plain
+from lenssr.errors import ConfigError
+
+__all__ = ["expanded", "needs_sweep"]
+
+
+def expanded(arguments: list[str]) -> list[str]:
+    """Put the overrides that a YAML file holds, as a search leaves it, in the place of its path.
+
+    Raises:
+        ConfigError: a file holds none.
+    """
+    found: list[str] = []
+    for argument in arguments:
+        if "=" in argument or not argument.endswith((".yaml", ".yml")):
+            found.append(argument)
+            continue
+        held = _read(Path(argument))
+        if not isinstance(held, dict) or not isinstance(held.get("overrides"), list):
+            raise ConfigError(f"{argument} is not a file with a list of overrides.")
+        found += map(str, held["overrides"])
+    return found
+
+
+def _read(path: Path) -> Any:
+    """Return what a YAML file holds; None where there is none that can be read."""
+    from omegaconf import OmegaConf
+    from yaml import YAMLError
+
+    try:
+        return plain(OmegaConf.load(path))
+    except (OSError, YAMLError):
+        return None
+
+
+def needs_sweep(arguments: list[str]) -> str | None:
+    """Return what is wrong where a launcher or a search is named, but no sweep: one run would begin, here."""
+    if {"-m", "--multirun"} & set(arguments):
+        return None
+    named = [a for a in arguments if a.lstrip("+").startswith(("hydra/launcher=", "hydra.launcher.", "hydra.sweeper."))]
+    return f"'{named[0]}' is for a sweep or a search: add -m." if named else None
