@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 
 from lenssr.errors import RunError
+from lenssr.system.processes import finished
 from lenssr.system.progress import duration, say, track
 from lenssr.tasks import Task
 
@@ -78,13 +79,13 @@ def seconds_per_step(task: Task, trainer: pl.Trainer) -> float:
     buffers = {name: value.clone() for name, value in task.named_buffers()}
 
     def step() -> float:
+        finished(task.device)
         start = time.perf_counter()
         batch = loader.batch(trainer.global_step)
         with trainer.precision_plugin.forward_context():
             loss = task.objective(batch)["loss"]
         torch.autograd.grad(loss, parameters, allow_unused=True)
-        if task.device.type == "cuda":
-            torch.cuda.synchronize()
+        finished(task.device)
         return time.perf_counter() - start
 
     step()  # the first one warms up
@@ -98,11 +99,11 @@ def _validation_seconds(task: Task, trainer: pl.Trainer) -> float:
     loader = trainer.datamodule.val_dataloader()  # type: ignore[attr-defined]
     batch = next(iter(loader))
     task.eval()
+    finished(task.device)
     start = time.perf_counter()
     with torch.no_grad(), trainer.precision_plugin.forward_context():
         task.validate(batch)
-    if task.device.type == "cuda":
-        torch.cuda.synchronize()
+    finished(task.device)
     seconds = time.perf_counter() - start
     task.train()
     return seconds * len(loader) / max(1, int(trainer.val_check_interval))

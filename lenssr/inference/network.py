@@ -95,6 +95,12 @@ class Network:
         """Whether an image comes with its standard deviation."""
         return self.posterior or isinstance(self.task.model, Uncertain)
 
+    @property
+    def grid(self) -> int:
+        """LR pixels at whose multiples a part of an image may begin and be seen as within the whole: windows, say."""
+        model = self.task.model
+        return int(getattr(model.network if isinstance(model, Uncertain) else model, "grid", 1))
+
     @cached_property
     def seen(self) -> Seen:
         """What the training images were like."""

@@ -65,7 +65,8 @@ class Evaluation:
         self.unit = trained["unit"]
         self._stored = _changed(read_config(run, as_stored=True), overrides)
         self.config = copy.deepcopy(self._stored)
-        resolve(self.config, run)
+        if (run / "config.yaml").is_file():  # an exported model has all it needs beside it
+            resolve(self.config, run)
         inside, own = run / "evaluations", value_of(overrides, "paths.outputs")
         if own is None and not writable(inside):
             own = plain(compose())["paths"]["outputs"]
@@ -89,7 +90,11 @@ class Evaluation:
         """Have the set made in ``paths.outputs`` where the outputs folder of the run has none."""
         source = self.config["dataset"]["source"]
         own = Path(self.config["paths"]["outputs"]) / "datasets"
-        if own != Path(source["folder"]) and not instantiate(source, "dataset.source").path.exists():
+        if (
+            "folder" in source
+            and own != Path(source["folder"])
+            and not instantiate(source, "dataset.source").path.exists()
+        ):
             source["folder"] = str(own)
 
     def told(self) -> dict[str, Any]:
