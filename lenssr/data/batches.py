@@ -189,7 +189,8 @@ class TrainingBatches:
         down, right, *_ = philox((index, epoch, 0, 0), (self.seed, _PATCH))
         corners = torch.stack([down % room, right % room]) * self.scale
         there, age, *corner = sent(torch.stack([index, epoch, *corners]), self.reader.device)
-        window = Window(*corner, self.patch, self.reader.image_size, list(zip(*corners.tolist(), strict=True)))
+        places = list(zip(*corners.tolist(), strict=True))
+        window = Window(corner[0], corner[1], self.patch, self.reader.image_size, places)
         return Arrangement(there, window, age.view(-1, 1, 1) if self.fresh_noise else 0, index.tolist())
 
     def _turned(self, batch: Batch, index: Tensor, epoch: Tensor) -> Batch:

@@ -143,7 +143,8 @@ def _finished(network: Network, alike: list[_Prepared], advance: Advance) -> Ite
     """Yield the products of images of one size."""
     seen, scale = network.seen, network.scale
     shape = tuple(scale * n for n in alike[0].data.shape)
-    parts = tiles(*alike[0].data.shape, grid=network.grid)
+    height, width = alike[0].data.shape
+    parts = tiles(height, width, grid=network.grid)
     x = torch.from_numpy(np.stack([one.data * np.float32(one.gain) for one in alike])[:, None])
     planes: list[list[np.ndarray]] = []
     done = 0

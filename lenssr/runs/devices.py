@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import torch
+from lightning_fabric.utilities.rank_zero import rank_zero_only
 
 from lenssr.errors import ConfigError
 from lenssr.system.ranks import rank_of, starter
@@ -13,7 +14,7 @@ from lenssr.system.ranks import rank_of, starter
 if TYPE_CHECKING:
     from lenssr.tasks import Task
 
-__all__ = ["arrange", "trainer_arguments"]
+__all__ = ["arrange", "precision_of", "trainer_arguments"]
 
 _OURS = ("validations", "precision", "channels_last", "compile")
 _MODES = ("default", "reduce-overhead", "max-autotune")  # of torch.compile
@@ -42,10 +43,14 @@ def trainer_arguments(config: dict[str, Any], task: Task) -> dict[str, Any]:
         if found.get("strategy") == "ddp":
             found["strategy"] = "ddp_find_unused_parameters_true"  # each optimizer's loss reaches a part of the network
     found["plugins"] = [_environment(starter(trainer)), *found.get("plugins", [])]
-    from lightning_fabric.utilities.rank_zero import rank_zero_only
-
-    rank_zero_only.rank = rank_of(trainer)  # at its import Lightning believes whatever the variables say
+    rank_zero_only.rank = rank_of(trainer)  # type: ignore[attr-defined]  # at its import Lightning believes whatever the variables say
     return found
+
+
+def precision_of(config: dict[str, Any]) -> str:
+    """Return the precision that a run trains in on this machine, as Lightning names it."""
+    on_gpu = _accelerator(config["trainer"]["accelerator"]) == "cuda"
+    return str(_precision(config["trainer"]["precision"], on_gpu))
 
 
 def _accelerator(wanted: str) -> str:
@@ -104,7 +109,7 @@ def arrange(config: dict[str, Any], task: Task, on_gpu: bool) -> None:
     """
     last, mode = (config["trainer"].get(key, False) for key in ("channels_last", "compile"))
     if last is True or (last == "auto" and on_gpu):
-        task.model.to(memory_format=torch.channels_last)
+        task.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if mode in (False, None):
         return
     if mode is not True and mode not in _MODES:

@@ -76,7 +76,9 @@ class Evaluation:
         # as it is stored: where things lie now changes no answer
         asked = [status["hash"], identity(self._stored, self.stages), split]
         self.hash = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
-        places = [folder / self.hash[:8] for folder in (inside, Path(own or ".") / "evaluations" / run.resolve().name)]
+        places = [
+            folder / self.hash[:8] for folder in (inside, Path(str(own or ".")) / "evaluations" / run.resolve().name)
+        ]
         self.folder = places[own is not None]
         if (places[0] / "metrics.json").is_file():
             self.folder = places[0]
@@ -100,7 +102,7 @@ class Evaluation:
     def told(self) -> dict[str, Any]:
         """Return the configuration as it is kept: without the folders of this machine, but for those it was given."""
         outputs = Path(self._stored["paths"]["outputs"])
-        runs = {path: node.get("run") for path, node in every_stage_node(self.config)}
+        runs = {path: str(node.get("run") or "") for path, node in every_stage_node(self.config)}
         for path, node in every_stage_node(self._stored):
             if runs[path] and not node.get("run"):
                 node["run"] = str(outputs / "runs" / Path(runs[path]).name)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from lenssr.system.progress import say
 
 if TYPE_CHECKING:
-    from optuna.storages.journal import BaseJournalFileLock
+    from optuna.storages.journal import JournalFileSymlinkLock
 
 __all__ = ["mend"]
 
 
-def mend(path: Path, lock: BaseJournalFileLock) -> None:
+def mend(path: Path, lock: JournalFileSymlinkLock) -> None:
     """Drop what follows the last whole line of a journal, in place, and say so.
 
     Args:
