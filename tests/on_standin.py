@@ -118,7 +118,7 @@ def test_a_step_of_every_model_and_task(name, place):
     with there():
         found, making, learning = step([*TASKS[name], place], DEVICE)
     same(found, wanted, rtol=2e-5, atol=2e-6)
-    assert not making and len(learning) <= 3, (making, learning)
+    assert not making and not learning, (making, learning)
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -241,20 +241,20 @@ LOOPS = {
     "rdn": [*RDN, "callbacks=ema", "optimizer=muon"],
     "equivariant": [*TASKS["equivariant_fsrcnn"], "callbacks=ema", "optimizer=adam"],
     "aae": TASKS["aae"],
-    "flow": FLOW,
-    "labels": TASKS["resnet18"],
+    "flow": [*FLOW, "task.draws=2"],
 }
 
 
 @pytest.mark.parametrize("name", LOOPS)
 def test_a_whole_run(name, tmp_path, monkeypatch):
-    """Training, validations, checkpoints, test and pictures; the weights are the CPU's, and a step waits for little."""
-    words = [*LOOPS[name], "trainer.max_steps=8", "trainer.validations=2", "trainer.log_every_n_steps=4"]
+    """Training, validation, checkpoints and test; the weights are the CPU's, and a step waits for little."""
+    words = [*LOOPS[name], "trainer.max_steps=6", "trainer.validations=1", "trainer.log_every_n_steps=3"]
+    monkeypatch.setattr("lenssr.train._pictures", lambda *_: [])
     found = []
     one = trained([*words, f"paths.outputs={tmp_path / 'cpu'}"], monkeypatch)
     other = trained([*words, f"paths.outputs={tmp_path / 'device'}"], monkeypatch, found)
-    assert len(found) == 8 and one.hash == other.hash
-    quiet = [step for number, step in enumerate(found, 1) if number % 4 and number > 1]
+    assert len(found) == 6 and one.hash == other.hash
+    quiet = found[1:]  # the first sends what stays there
     assert all(len(step) <= 3 for step in quiet), next(step for step in quiet if len(step) > 3)
     theirs = weights(one.folder)
     for key, value in weights(other.folder).items():
