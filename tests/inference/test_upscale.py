@@ -1,7 +1,6 @@
 """Files in, files out: flux, sky positions and the truth about what was not seen in training."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ import torch
 from astropy.io import fits
 from astropy.wcs import WCS
 from made import header, lens
-from networks import SMALL, shipped
 from scipy.integrate import quad
 from scipy.stats import norm
 from tiny import TINY, TINY_DIFFUSION, TINY_RDN, TINY_RDN_STAGE
@@ -53,24 +51,6 @@ def test_every_sky_position_stays_where_it_was(kind, scale):
     sky = WCS(old).all_pix2world(pixels, 1)
     back = WCS(new).all_world2pix(sky, 1)
     assert np.abs(back - ((pixels - 0.5) * scale + 0.5)).max() < 1e-3
-
-
-@pytest.mark.parametrize("name", ["swinir", "unet_sr", "rdn_unshuffle"])
-def test_tiles_are_cut_on_the_grid_of_the_network(name):
-    """Windows, folded pixels and levels of a U-Net lie in a tile as they lie in the whole image."""
-    model = shipped(name, *SMALL[name]).eval()
-    torch.nn.init.normal_(model.out.weight if name == "unet_sr" else torch.empty(1))
-    lr = torch.rand(1, 1, 93, 77, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        whole = model(lr)
-        (parts,) = tiled(lambda tile, number: [model(tile)], lr, 2, tile=62, margin=24, grid=model.grid)
-    assert parts.shape == whole.shape and (parts - whole).abs().max() < 1e-4 * whole.abs().max()
-
-
-def test_a_folder_may_have_a_dot_in_its_name():
-    from lenssr.inference.destinations import Folder
-
-    assert not Folder(Path("outputs/v1.2")).single and Folder(Path("outputs/lens.fits")).single
 
 
 def test_flux_is_conserved_and_the_header_kept(run, tmp_path):
