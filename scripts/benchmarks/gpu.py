@@ -117,7 +117,7 @@ def _task(report: Report, device: Any, name: str, chosen: dict[str, Any], repeat
         data._device = lambda where=where: where  # type: ignore[method-assign]
         task.prepare(data)
         found[where] = (task.to(where), data.train_dataloader())
-    losses = {where: float(task.objective(loader.batch(0))["loss"]) for where, (task, loader) in found.items()}
+    losses = {where: float(task.objective(loader.batch(0))["loss"].detach()) for where, (task, loader) in found.items()}
     task, loader = found[device]
     parameters = [p for p in task.parameters() if p.requires_grad]
     half = "bf16" in precision_of(chosen) and device.type == "cuda"
@@ -193,8 +193,10 @@ def _run(arguments: argparse.Namespace) -> None:
 
     if arguments.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("torch sees no GPU here; --device cpu checks what can be checked without one.")
+    # of a CPU there is nothing to learn but that the check runs to its end
+    small = ("loader.patch=32", "loader.batch_size=2", "dataset.image_size=32") if arguments.device == "cpu" else ()
     with tempfile.TemporaryDirectory() as folder:
-        report = check(torch.device(arguments.device), Path(folder))
+        report = check(torch.device(arguments.device), Path(folder), small, 5 if arguments.device == "cuda" else 1)
     text = report.markdown(machine() + (", on the CPU" if arguments.device == "cpu" else ""))
     print(text)
     if arguments.to:
