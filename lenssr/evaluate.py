@@ -28,7 +28,8 @@ def evaluate(folder: str | Path, overrides: Sequence[str] = (), split: str = "te
     """Score a run's best checkpoint.
 
     Images are brought to the scale that the network was trained on; the result goes to
-    ``<run>/evaluations/<hash>/`` and is found there the next time.
+    ``<run>/evaluations/<hash>/`` and is found there the next time. Where ``paths.outputs`` is overridden, or the run's
+    folder is another's and cannot be written, it goes to ``<paths.outputs>/evaluations/<run>/<hash>/``.
 
     Args:
         folder: of a finished run, or a name of :func:`lenssr.runs.find.find`.
@@ -46,7 +47,7 @@ def evaluate(folder: str | Path, overrides: Sequence[str] = (), split: str = "te
         return known
     with locked(asked.folder, f"Waiting for another process that does the same, in {asked.folder} ..."):
         known = asked.result()
-        return known or RunResult(asked.folder, asked.hash, _scored(asked), trained=True)
+        return known or RunResult(asked.folder, asked.hash, _scored(asked), trained=True, asked=asked.run)
 
 
 def _scored(asked: Evaluation) -> dict[str, Any]:
@@ -58,6 +59,7 @@ def _scored(asked: Evaluation) -> dict[str, Any]:
     from lenssr.runs.provenance import Provenance
 
     make(asked.config)
+    asked.find_set()
     with disk_errors(asked.folder):
         provenance = Provenance(asked.folder / "provenance.json")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -68,7 +70,7 @@ def _scored(asked: Evaluation) -> dict[str, Any]:
         found = test(task, data, device, asked.split)
     metrics = describe(task, data, found, device, asked.split)
     with disk_errors(asked.folder):
-        write_text(asked.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(asked.config)))
+        write_text(asked.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(asked.told())))
         write_scores(asked.folder, found, data, asked.split)
         provenance.write(evaluation={"overrides": asked.overrides, "split": asked.split})
         write_json(asked.folder / "metrics.json", metrics)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
+from lenssr.config.commandline import expanded
 from lenssr.config.compose import plain
 from lenssr.config.groups import CONFIGS
 from lenssr.config.identity import stage_nodes
@@ -19,14 +23,17 @@ from lenssr.config.schema import validate
 from lenssr.errors import ConfigError, Interrupted, LensSRError, Pruned, RunError
 from lenssr.runs.folder import Run, RunResult
 from lenssr.runs.loggers import SWEEP
-from lenssr.runs.notes import new_place, not_watched
+from lenssr.runs.notes import new_place, not_watched, same_files
+from lenssr.runs.places import kept
 from lenssr.runs.stages import identify, run_of, stage_config
-from lenssr.system.commands import guarded, report
-from lenssr.system.files import disk_errors, read_json
+from lenssr.system.commands import guarded
+from lenssr.system.files import disk_errors
 from lenssr.system.imports import heavy_imports
 from lenssr.system.locks import locked
+from lenssr.system.memory import memory_errors
 from lenssr.system.processes import die_with_parent
 from lenssr.system.progress import duration, say
+from lenssr.system.ranks import alone, rank_of, ranks_end, starter
 
 if TYPE_CHECKING:
     from lenssr.data import LensDataModule
@@ -49,40 +56,29 @@ def train(cfg: DictConfig | dict[str, Any]) -> RunResult:
     run = Run(config, identify(config))
     stored = run.result()
     if stored:
-        _same_files(run)
+        same_files(run)
         not_watched(run)
         return stored
-    if _follows():
-        die_with_parent()
-        return _work(run, *_built(run))
+    with ranks_end(), memory_errors():
+        return _joined(run) if _follows(config) else _kept(run)
+
+
+def _joined(run: Run) -> RunResult:
+    """Take part in a run that another process keeps."""
+    die_with_parent(signal.SIGKILL)  # there is nothing to save, and it may be waiting for one that is gone
+    return _work(run, *_built(run))
+
+
+def _kept(run: Run) -> RunResult:
+    """Do a run, or wait for the process that does it."""
     new_place(run)
     with disk_errors(run.folder), locked(run.folder, f"Waiting for another process that does {run.folder} ..."):
         return run.result() or _recorded(run)
 
 
-def _same_files(run: Run) -> None:
-    """Refuse to hand out a result of files that are others by now: their folder's path is all that the hash knows.
-
-    Raises:
-        RunError: a file was changed, added or taken away since.
-    """
-    source = run.config["dataset"]["source"]
-    if "root" not in source or not Path(source["root"]).expanduser().exists():
-        return
-    from lenssr.config.instantiate import instantiate
-
-    facts = read_json(run.file("provenance.json")) or {}
-    then = facts.get("dataset", {}).get("folder")
-    if then and Path(then).name != instantiate(source, "dataset.source").path.name:
-        raise RunError(
-            f"The files in {source['root']} are no longer those that {run.folder} was trained on; move that folder "
-            "away and repeat the command to train on them."
-        )
-
-
-def _follows() -> bool:
+def _follows(config: dict[str, Any]) -> bool:
     """Whether this is a further process of a run on several devices; the first one keeps the folder."""
-    return os.environ.get("LOCAL_RANK", "0") != "0"
+    return rank_of(config["trainer"]) != 0
 
 
 def _built(run: Run) -> tuple[Task, LensDataModule]:
@@ -117,7 +113,7 @@ def _work(run: Run, task: Task, data: LensDataModule) -> RunResult:
     if run.stages:
         task, data = _built(run)  # now with the folders of its stages
         data.prepare()
-        if not _follows():
+        if not _follows(run.config):
             run.write_config()
     return execute(run, task, data, _pictures, _reports(run, task))
 
@@ -140,7 +136,10 @@ def _pictures(*found: Any) -> list[Path]:
 def make(config: dict[str, Any]) -> None:
     """Train what is missing, and write each stage's folder into the configuration, in place."""
     for path, node in stage_nodes(config):
-        if node["run"] or path.split(".")[0] in config["task"]["ignores"]:
+        if path.split(".")[0] in config["task"]["ignores"]:
+            continue
+        if node["run"]:
+            node["run"] = kept(node["run"], config["paths"]["outputs"])
             continue
         stage = stage_config(config, node)
         run = run_of(stage)
@@ -181,7 +180,8 @@ class _Jobs:
             say(f"\n== run {len(self.runs) + 1}: {' '.join(swept)}")
         begun = time.monotonic()
         try:
-            result = train(cfg)
+            with self._command(cfg, overrides):
+                result = train(cfg)
         except Interrupted as error:
             raise _Stopped(error) from error
         except LensSRError as error:
@@ -196,6 +196,28 @@ class _Jobs:
             self.runs.append((overrides, result))
         show(result, cfg, duration(time.monotonic() - begun))
         return result.metrics.get("objective")
+
+    @contextmanager
+    def _command(self, cfg: DictConfig, overrides: list[str]) -> Iterator[None]:
+        """Have what Lightning starts for a job's other devices do this job, and no sweep.
+
+        Raises:
+            ConfigError: all processes were started before, and would not know where one job ends.
+        """
+        trainer = plain(cfg.trainer)
+        if not self.sweep or alone(trainer):
+            yield
+            return
+        if starter(trainer) != "lightning":
+            raise ConfigError(
+                f"{starter(trainer)} starts the processes of one run: leave -m out, or have the sweep's jobs start "
+                "their own, with hydra/launcher=pool or slurm."
+            )
+        typed, sys.argv = sys.argv, [sys.argv[0], *overrides]
+        try:
+            yield
+        finally:
+            sys.argv = typed
 
     def end(self, show_traceback: bool) -> None:
         """Say what a sweep found, and what failed.
@@ -229,43 +251,15 @@ def main() -> None:
         from lenssr.config.help import short
 
         sys.exit(guarded(lambda: print(short())))
-    sys.argv[1:] = _expanded(sys.argv[1:])
     sys.exit(_guarded(sys.argv[1:]))
-
-
-def _expanded(arguments: list[str]) -> list[str]:
-    """Put the overrides that a YAML file holds, as a search leaves it, in the place of its path."""
-    if not any(argument.endswith((".yaml", ".yml")) and "=" not in argument for argument in arguments):
-        return arguments
-    found: list[str] = []
-    for argument in arguments:
-        if "=" in argument or not argument.endswith((".yaml", ".yml")):
-            found.append(argument)
-            continue
-        held = _read(Path(argument))
-        if not isinstance(held, dict) or not isinstance(held.get("overrides"), list):
-            sys.exit(report(f"{argument} is not a file with a list of overrides.", ConfigError.exit_code, False))
-        found += map(str, held["overrides"])
-    return found
-
-
-def _read(path: Path) -> Any:
-    """Return what a YAML file holds; None where there is none that can be read."""
-    from omegaconf import OmegaConf
-    from yaml import YAMLError
-
-    try:
-        return plain(OmegaConf.load(path))
-    except (OSError, YAMLError):
-        return None
 
 
 def _guarded(arguments: list[str]) -> int:
     # Hydra would otherwise print its own account of an error and leave
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-    code = guarded(lambda: _hydra_main(arguments), "traceback=true" in arguments)
+    code = guarded(lambda: _hydra_main(expanded(arguments)), "traceback=true" in arguments)
     # a process of a run on several devices that ends in error has Lightning kill the first one, which may be saving yet
-    return 0 if code == Interrupted.exit_code and _follows() else code
+    return 0 if code == Interrupted.exit_code and os.environ.get("LOCAL_RANK", "0") != "0" else code
 
 
 def _hydra_main(arguments: list[str]) -> None:
@@ -281,6 +275,7 @@ def _hydra_main(arguments: list[str]) -> None:
     problem = slip(arguments)
     if problem:
         raise ConfigError(problem)
+    sys.argv[1:] = arguments  # where Hydra looks
     jobs = _Jobs()
     try:
         with named_sweep(arguments, SWEEP):

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from tiny import ROOT
+from tiny import ROOT, TINY_RDN
 
 
 @pytest.mark.slow
@@ -39,3 +39,19 @@ def test_the_benchmark_of_quality_trains_every_recipe(tmp_path):
     rows = json.loads((tmp_path / "found.json").read_text())["quality"]["rows"]
     assert len(rows) == 3 and all(len(row["trainings"]) == 1 for row in rows)
     assert all(training["cpu"] > 0 for row in rows for training in row["trainings"][0])
+
+
+def test_what_is_asked_of_a_gpu_can_be_asked_of_the_cpu(tmp_path, monkeypatch):
+    """And it says what it could not check."""
+    import torch
+
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    from benchmarks import gpu
+
+    monkeypatch.setattr(gpu, "IMAGES", {"train": 6, "validation": 3, "test": 3})
+    monkeypatch.setattr(gpu, "SIZE", 48)
+    monkeypatch.setattr(gpu, "TASKS", {"rdn": (*gpu.TASKS["rdn"], *TINY_RDN)})
+    report = gpu.check(torch.device("cpu"), tmp_path, ("loader.patch=32", "loader.batch_size=2"), repeats=1)
+    text = report.markdown("a machine")
+    assert "| rdn: loss, off by | 0.0e+00 |" in text and "TOO MUCH" not in text
+    assert "| simulation, off by | 0.0e+00 |" in text and "Not checked: waits of a batch" in text

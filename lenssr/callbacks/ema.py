@@ -37,7 +37,7 @@ class EMA(WeightAveraging):
         """Copy the weights that will be averaged."""
         super().setup(trainer, pl_module, stage)
         if stage == "fit":
-            self._average_model = _Average(pl_module, self.decay)
+            self._average_model = _Average(pl_module, self.decay, pl_module.device)
 
     def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Save averaged and current weights."""
@@ -67,21 +67,28 @@ class EMA(WeightAveraging):
 class _Average(AveragedModel):
     """Averages by name, for the order of buffers that are dropped and made anew is not kept."""
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        super().__init__(model, use_buffers=True)
+    def __init__(self, model: nn.Module, decay: float, device: torch.device) -> None:
+        super().__init__(model, device, use_buffers=True)  # the model itself may not be there yet
         self.decay = decay
+        self._updates: int | None = None  # once it is known: asking the buffer waits for the device
+
+    def load_state_dict(self, *arguments: Any, **more: Any) -> Any:
+        """Go on from an earlier average."""
+        self._updates = None
+        return super().load_state_dict(*arguments, **more)
 
     @torch.no_grad()
     def update_parameters(self, model: nn.Module) -> None:
         """Take a step's weights into the average; the first are the average. Batch norm's counts are copied."""
-        updates = int(self.n_averaged)
+        updates = int(self.n_averaged) if self._updates is None else self._updates
         decay = min(self.decay, (1 + updates) / (10 + updates)) if updates else 0.0
-        for averaged, current in _pairs(self.module, model):
-            if averaged.is_floating_point():
-                averaged.copy_(torch.lerp(averaged, current, 1 - decay))
-            else:
-                averaged.copy_(current)
+        pairs = _pairs(self.module, model)
+        averaged, current = (list(side) for side in zip(*(p for p in pairs if p[0].is_floating_point()), strict=True))
+        torch._foreach_lerp_(averaged, current, 1 - decay)  # a few kernels, not one a tensor
+        for count, now in (pair for pair in pairs if not pair[0].is_floating_point()):
+            count.copy_(now)
         self.n_averaged += 1
+        self._updates = updates + 1
 
 
 def _pairs(one: nn.Module, other: nn.Module) -> list[tuple[Tensor, Tensor]]:

@@ -14,6 +14,7 @@ from lenssr.system.progress import say
 __all__ = ["GracefulStop"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_EVERY = 10  # steps after which several processes ask each other: an exchange that all of them wait for
 
 
 class GracefulStop(pl.Callback):
@@ -50,8 +51,11 @@ class GracefulStop(pl.Callback):
         Raises:
             Interrupted: it came.
         """
-        if not self._agreed(trainer) or trainer.global_step % int(trainer.val_check_interval) == 0:
+        step = trainer.global_step
+        if step % int(trainer.val_check_interval) == 0 or (trainer.world_size > 1 and step % _EVERY):
             return  # a step that is validated is saved after that: a resumed run would not validate it again
+        if not self._agreed(trainer):
+            return
         trainer.save_checkpoint(f"{trainer.default_root_dir}/checkpoints/last.ckpt")
         self.stop_if_asked(trainer)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import ExitStack
 from typing import Any
@@ -10,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 
 from lenssr.errors import RunError
+from lenssr.system.processes import finished
 from lenssr.system.progress import duration, say, track
 from lenssr.tasks import Task
 
@@ -46,12 +48,15 @@ class Progress(pl.Callback):
         """
         note = None
         every = int(getattr(trainer, "log_every_n_steps", 1))  # set by a connector, unknown to type checkers
-        if trainer.global_step % every == 0 and not trainer.global_rank:
+        if trainer.global_step % every == 0:
             metrics = trainer.callback_metrics
             loss = metrics.get("train/loss")
-            if loss is not None and not torch.isfinite(loss):
+            lost = loss is not None and not math.isfinite(float(loss))
+            # all processes end together: one that is left would wait for the others
+            if trainer.strategy.reduce_boolean_decision(lost, all=False) if trainer.world_size > 1 else lost:
+                value = float(loss) if loss is not None and lost else math.nan
                 raise RunError(
-                    f"The loss became {float(loss)} at step {trainer.global_step}; lower optimizer.lr "
+                    f"The loss became {value} at step {trainer.global_step}; lower optimizer.lr "
                     "or trainer.gradient_clip_val."
                 )
             seen = {"loss": loss, "PSNR": metrics.get("validation/psnr")}
@@ -74,13 +79,13 @@ def seconds_per_step(task: Task, trainer: pl.Trainer) -> float:
     buffers = {name: value.clone() for name, value in task.named_buffers()}
 
     def step() -> float:
+        finished(task.device)
         start = time.perf_counter()
         batch = loader.batch(trainer.global_step)
         with trainer.precision_plugin.forward_context():
             loss = task.objective(batch)["loss"]
         torch.autograd.grad(loss, parameters, allow_unused=True)
-        if task.device.type == "cuda":
-            torch.cuda.synchronize()
+        finished(task.device)
         return time.perf_counter() - start
 
     step()  # the first one warms up
@@ -94,11 +99,11 @@ def _validation_seconds(task: Task, trainer: pl.Trainer) -> float:
     loader = trainer.datamodule.val_dataloader()  # type: ignore[attr-defined]
     batch = next(iter(loader))
     task.eval()
+    finished(task.device)
     start = time.perf_counter()
     with torch.no_grad(), trainer.precision_plugin.forward_context():
         task.validate(batch)
-    if task.device.type == "cuda":
-        torch.cuda.synchronize()
+    finished(task.device)
     seconds = time.perf_counter() - start
     task.train()
     return seconds * len(loader) / max(1, int(trainer.val_check_interval))

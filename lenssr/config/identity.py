@@ -9,7 +9,7 @@ from typing import Any
 
 from lenssr.config.compose import select
 
-__all__ = ["NOT_IDENTITY", "STAGE_TARGET", "identity", "stage_nodes"]
+__all__ = ["NOT_IDENTITY", "STAGE_TARGET", "every_stage_node", "identity", "stage_nodes"]
 
 
 # What cannot change a result. Anything not listed here is part of a run's identity, new keys included.
@@ -28,6 +28,9 @@ NOT_IDENTITY = (
     "trainer.strategy",
     "trainer.num_nodes",
     "trainer.log_every_n_steps",
+    "trainer.benchmark",
+    "trainer.channels_last",
+    "trainer.compile",
     "loader.resident",
     "loader.evaluation_batch_size",
     "callbacks.progress",
@@ -44,19 +47,20 @@ def stage_nodes(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
     A node with ``when: {path: value}`` is needed where the configuration has that value.
     """
-    for path, node in _stage_nodes(config):
+    for path, node in every_stage_node(config):
         if all(select(config, key) == value for key, value in node.get("when", {}).items()):
             yield path, node
 
 
-def _stage_nodes(config: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+def every_stage_node(config: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (dotted path, node) of every node that stands for another run, whether this one needs it or not."""
     for key, value in config.items():
         if isinstance(value, dict):
             path = f"{prefix}{key}"
             if value.get("_target_") == STAGE_TARGET:
                 yield path, value
             else:
-                yield from _stage_nodes(value, f"{path}.")
+                yield from every_stage_node(value, f"{path}.")
 
 
 def identity(config: dict[str, Any], stages: dict[str, str]) -> str:
@@ -72,7 +76,7 @@ def identity(config: dict[str, Any], stages: dict[str, str]) -> str:
     for path, value in _LATER.items():
         if "outputs" not in payload["model"] and select(payload, path) is value:
             _drop(payload, path)
-    for path, _ in list(_stage_nodes(payload)):
+    for path, _ in list(every_stage_node(payload)):
         _replace(payload, path, {"stage": stages.get(path)})  # None where the run does without it
     text = json.dumps(payload, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -70,6 +70,8 @@ class _Optimizer(_Built):
 
 # arguments of Lightning's that redefine steps or epochs, on which schedule, samples and resuming rely
 _COUNTED = {"accumulate_grad_batches", "limit_train_batches", "max_epochs", "min_epochs", "min_steps", "max_time"}
+# what leaves a training without the checkpoint that its test needs
+_NEEDED = {"limit_val_batches": (0, False), "enable_checkpointing": (False,), "barebones": (True,)}
 _COUNTED |= {"val_check_interval", "check_val_every_n_epoch", "overfit_batches", "fast_dev_run"}
 
 
@@ -84,6 +86,12 @@ class _Trainer(_Open):
             raise ValueError(
                 f"{name} would change what a step is; the length is max_steps, the batch loader.batch_size"
             )
+        for name, useless in _NEEDED.items():
+            value = (self.model_extra or {}).get(name)
+            if value in useless:
+                raise ValueError(
+                    f"{name}={value} leaves no checkpoint that a validation chose, and none to test; leave it out"
+                )
         if self.max_steps % self.validations:
             below = self.max_steps - self.max_steps % self.validations
             raise ValueError(

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol, TypedDict
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from lenssr.data.camera.observe import Address, Observed, Window
 from lenssr.data.camera.random import philox
+from lenssr.data.pixels import Arrangement, Pixels, sent
 from lenssr.data.sets.store import ImageSet
 from lenssr.data.sky.parameters import SPLITS
 from lenssr.errors import ConfigError
 
-__all__ = ["Batch", "BatchReader", "EvaluationBatches", "Pixels", "Reader", "TrainingBatches"]
+__all__ = ["Batch", "BatchReader", "EvaluationBatches", "Reader", "TrainingBatches"]
 
 # keys of the random numbers that arrange training, apart from those of the splits' noise; never renumber
 _ORDER, _PATCH, _TURN = 16, 17, 18
@@ -41,37 +41,6 @@ class Batch(TypedDict, total=False):
     label: Tensor  # float32 (B, labels), what it shall tell
 
 
-class Pixels:
-    """Cuts windows out of a split's images.
-
-    Args:
-        images: the split.
-        device: where the cut-outs shall be.
-        resident: whether all images are kept there.
-    """
-
-    def __init__(self, images: ImageSet, device: torch.device, resident: bool) -> None:
-        self.images, self.device = images.images, device
-        self._all = torch.from_numpy(np.array(images.images)).to(device) if resident else None
-
-    @property
-    def size(self) -> int:
-        """Pixels along a side of a whole image."""
-        return int(self.images.shape[-1])
-
-    def cut(self, index: Tensor, window: Window) -> Tensor:
-        """Return the images ``index`` (int64, B) in a window, (B, size, size)."""
-        offset = torch.arange(window.size, device=self.device)
-        if self._all is not None:
-            rows = (window.row.view(-1, 1) + offset).unsqueeze(2)
-            columns = (window.column.view(-1, 1) + offset).unsqueeze(1)
-            return self._all[index.view(-1, 1, 1), rows, columns]
-        corners = zip(index.tolist(), window.row.tolist(), window.column.tolist(), strict=True)
-        size = window.size
-        cut = np.stack([self.images[i, r : r + size, c : c + size] for i, r, c in corners])
-        return torch.from_numpy(cut).to(self.device)
-
-
 class BatchReader(Protocol):
     """What arranges batches needs of a reader."""
 
@@ -82,8 +51,8 @@ class BatchReader(Protocol):
     def image_size(self) -> int:
         """HR pixels along a side of a whole image."""
 
-    def read(self, index: Tensor, window: Window, epoch: Tensor | int) -> Batch:
-        """Return the samples ``index`` (int64, B) in a window, with the noise of an epoch."""
+    def read(self, where: Arrangement) -> Batch:
+        """Return samples in their windows, with the noise of their epochs."""
 
 
 @dataclass
@@ -113,16 +82,18 @@ class Reader:
     def __post_init__(self) -> None:
         self._time = torch.from_numpy(self.images.exposure_time.copy()).to(self.device)
         self._pixels = Pixels(self.images, self.device, self.resident)
+        self._zero, self._unit = torch.tensor([0.0, self.unit]).to(self.device)
 
     @property
     def image_size(self) -> int:
         """HR pixels along a side of a whole image."""
         return self._pixels.size
 
-    def read(self, index: Tensor, window: Window, epoch: Tensor | int) -> Batch:
-        """Return the samples ``index`` (int64, B) in a window, with the noise of an epoch."""
-        pixels = self._pixels.cut(index, window)
-        address = Address(index, epoch, (self.observe.seed, SPLITS[self.split]))
+    def read(self, where: Arrangement) -> Batch:
+        """Return samples in their windows, with the noise of their epochs."""
+        index, window = where.index, where.window
+        pixels = self._pixels.cut(index, window, where.rows)
+        address = Address(index, where.epoch, (self.observe.seed, SPLITS[self.split]), where.rows)
         seen = self.observe(pixels, self._time[index], self.images.unit, window, address)
         return self._scaled(seen, index)
 
@@ -131,8 +102,7 @@ class Reader:
             lr_low, lr_span = _extent(seen.lr)
             low, span = _extent(seen.hr)
         else:
-            lr_low = low = torch.zeros((), device=self.device)
-            lr_span = span = torch.tensor(self.unit, device=self.device)
+            lr_low, low, lr_span, span = self._zero, self._zero, self._unit, self._unit
         batch = Batch(
             lr=((seen.lr - lr_low) / lr_span).unsqueeze(1),
             hr=((seen.hr - low) / span).unsqueeze(1),
@@ -210,15 +180,18 @@ class TrainingBatches:
         count = len(self.reader.images)
         first = step * self.batch_size
         positions = range(first + self.rank, first + self.batch_size, self.world_size)
-        index = torch.stack([self._order(p // count)[p % count] for p in positions]).to(self.reader.device)
-        epoch = torch.tensor([p // count for p in positions], device=self.reader.device)
-        batch = self.reader.read(index, self._window(index, epoch), epoch.view(-1, 1, 1) if self.fresh_noise else 0)
-        return self._turned(batch, index, epoch)
+        index = torch.stack([self._order(p // count)[p % count] for p in positions])
+        epoch = torch.tensor([p // count for p in positions])
+        return self._turned(self.reader.read(self._arranged(index, epoch)), index, epoch)
 
-    def _window(self, index: Tensor, epoch: Tensor) -> Window:
+    def _arranged(self, index: Tensor, epoch: Tensor) -> Arrangement:
         room = (self.reader.image_size - self.patch) // self.scale + 1
         down, right, *_ = philox((index, epoch, 0, 0), (self.seed, _PATCH))
-        return Window(down % room * self.scale, right % room * self.scale, self.patch, self.reader.image_size)
+        corners = torch.stack([down % room, right % room]) * self.scale
+        there, age, *corner = sent(torch.stack([index, epoch, *corners]), self.reader.device)
+        places = list(zip(*corners.tolist(), strict=True))
+        window = Window(corner[0], corner[1], self.patch, self.reader.image_size, places)
+        return Arrangement(there, window, age.view(-1, 1, 1) if self.fresh_noise else 0, index.tolist())
 
     def _turned(self, batch: Batch, index: Tensor, epoch: Tensor) -> Batch:
         if not (self.flips or self.rotations):
@@ -281,14 +254,16 @@ class EvaluationBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         for first, end in self._bounds():
-            yield self.at(torch.arange(first, end, device=self.reader.device))
+            yield self.at(torch.arange(first, end))
 
     def at(self, index: Tensor) -> Batch:
-        """Return chosen images (int64, B) as one batch."""
-        size = self.patch or self.reader.image_size
+        """Return chosen images (int64, B, of the CPU) as one batch."""
+        size, rows = self.patch or self.reader.image_size, index.tolist()
         corner = (self.reader.image_size - size) // 2 // self.scale * self.scale
-        at = torch.full_like(index, corner)
-        return self.reader.read(index, Window(at, at, size, self.reader.image_size), 0)
+        there = sent(index, self.reader.device)
+        at = torch.full_like(there, corner)
+        window = Window(at, at, size, self.reader.image_size, [(corner, corner)] * len(rows))
+        return self.reader.read(Arrangement(there, window, 0, rows))
 
     def _bounds(self) -> Iterator[tuple[int, int]]:
         """Yield the first and the end of each batch: full ones, and the last ones as small as it takes."""

@@ -18,6 +18,7 @@ from lenssr.data.labelled import LabelledReader, labels_of, render
 from lenssr.data.sets.store import ImageSet
 from lenssr.data.sky.parameters import SPLITS
 from lenssr.errors import ConfigError
+from lenssr.system.precision import exact
 
 __all__ = ["LensDataModule", "Loader"]
 
@@ -132,7 +133,8 @@ class LensDataModule(pl.LightningDataModule):
     @cached_property
     def sets(self) -> dict[str, ImageSet]:
         """The set's splits; simulated or imported on first use."""
-        return self.source.open(self._device())
+        with exact():
+            return self.source.open(self._device())
 
     @property
     def unit(self) -> float:
@@ -195,7 +197,8 @@ class LensDataModule(pl.LightningDataModule):
         """What a network sees that tells labels, made on first use."""
         upscale = self._upscaler() if self._upscaler and self.inputs == "super_resolved" else None
         about = {"observation": self.observation.config, "scale": self.scale}
-        return render(self.sets, self.pairs, self.inputs, upscale, about, self._device())
+        with exact():
+            return render(self.sets, self.pairs, self.inputs, upscale, about, self._device())
 
     def pairs(self, split: str, device: torch.device | None = None) -> EvaluationBatches:
         """Return the whole exposures of a split in order, divided by the set's own unit, labels or not."""

@@ -14,8 +14,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from lenssr.data.batches import Batch, EvaluationBatches, Pixels
-from lenssr.data.camera.observe import Window
+from lenssr.data.batches import Batch, EvaluationBatches
+from lenssr.data.pixels import Arrangement, Pixels
 from lenssr.data.sets.store import FORMAT, ImageSet, SetWriter, open_set
 from lenssr.errors import ConfigError
 from lenssr.models.interpolation import enlarged
@@ -78,10 +78,10 @@ class LabelledReader:
         """Pixels along a side of a whole image."""
         return self._pixels.size
 
-    def read(self, index: Tensor, window: Window, epoch: Tensor | int) -> Batch:
-        """Return the samples ``index`` (int64, B) in a window; every epoch sees the same exposure."""
-        images = self._pixels.cut(index, window) / self.unit
-        return Batch(input=images.unsqueeze(1), label=self.labels[index], index=index)
+    def read(self, where: Arrangement) -> Batch:
+        """Return samples in their windows; every epoch sees the same exposure."""
+        images = self._pixels.cut(where.index, where.window, where.rows) / self.unit
+        return Batch(input=images.unsqueeze(1), label=self.labels[where.index], index=where.index)
 
 
 def _input(batch: Batch, kind: str, upscale: nn.Module | None, unit: float) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor
 from lenssr.data.camera.noise import IndependentNoise
 from lenssr.data.camera.observe import Address, Observed, Window
 from lenssr.data.datamodule import LensDataModule
+from lenssr.data.pixels import sent
 from lenssr.data.sets.store import ImageSet
 from lenssr.data.sky.parameters import SPLITS
 from lenssr.errors import ConfigError
@@ -59,22 +60,21 @@ class RealExposure:
 
     def __call__(self, images: Tensor, time: Tensor, unit: float, window: Window, address: Address) -> Observed:
         """Return HR windows (B, size, size) with their LR images."""
-        split = address.key[1]
-        lr = _cut(self._low[split][address.index.tolist()], window, self.scale).to(images.device)
+        split, rows = address.key[1], address.numbers()
+        lr = sent(_cut(torch.from_numpy(self._low[split][rows]), window, self.scale), images.device)
         if self.noise is None:
             return Observed(lr, images, None, None, None)
-        rms = torch.from_numpy(self._rms[split][address.index.tolist()]).to(images.device)
+        rms = sent(torch.from_numpy(self._rms[split][rows]), images.device)
         add, subtract = self.noise.draw(rms, address)
         hr = images - _cut(subtract, window, 1)
         return Observed(lr + _cut(add, window, self.scale), hr, None, None, None)
 
 
-def _cut(images: np.ndarray | Tensor, window: Window, factor: int) -> Tensor:
+def _cut(images: Tensor, window: Window, factor: int) -> Tensor:
     """Return a window of each image (B, H, W), which is binned by ``factor``."""
     size = window.size // factor
-    corners = [(v // factor).tolist() for v in (window.row, window.column)]
-    parts = [image[r : r + size, c : c + size] for image, r, c in zip(images, *corners, strict=True)]
-    return torch.stack([torch.as_tensor(part) for part in parts])
+    places = [(row // factor, column // factor) for row, column in window.places()]
+    return torch.stack([image[r : r + size, c : c + size] for image, (r, c) in zip(images, places, strict=True)])
 
 
 class RealPairs(LensDataModule):

@@ -17,6 +17,7 @@ from lenssr.runs.find import find
 from lenssr.runs.load import load_task, read_config
 from lenssr.runs.seen import Seen, seen_by
 from lenssr.system.files import read_json
+from lenssr.system.precision import exact
 
 __all__ = ["Network", "Seen"]
 
@@ -70,6 +71,12 @@ class Network:
         """Whether an image comes with its standard deviation."""
         return self.posterior or isinstance(self.task.model, Uncertain)
 
+    @property
+    def grid(self) -> int:
+        """LR pixels at whose multiples a part of an image may begin and be seen as within the whole: windows, say."""
+        model = self.task.model
+        return int(getattr(model.network if isinstance(model, Uncertain) else model, "grid", 1))
+
     @cached_property
     def seen(self) -> Seen:
         """What the training images were like."""
@@ -87,7 +94,8 @@ class Network:
             number: of the tile, so that draws differ between tiles.
         """
         lr = lr.to(self.device)
-        every = self._every(lr, number)
+        with exact():
+            every = self._every(lr, number)
         image, found = every.mean(1, keepdim=True), []
         if self.posterior:
             found.append(every.std(1, keepdim=True))

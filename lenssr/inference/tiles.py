@@ -15,21 +15,27 @@ MARGIN = 32  # LR px that neighbours share, beyond what one of them alone answer
 Work = Callable[[Tensor, int], list[Tensor]]
 
 
-def tiles(height: int, width: int, tile: int = TILE, margin: int = MARGIN) -> int:
+def tiles(height: int, width: int, tile: int = TILE, margin: int = MARGIN, grid: int = 1) -> int:
     """Return how many tiles an image takes."""
     if max(height, width) <= tile:
         return 1
-    return len(_spans(height, tile, margin)) * len(_spans(width, tile, margin))
+    return len(_spans(height, tile, margin, grid)) * len(_spans(width, tile, margin, grid))
 
 
-def tiled(work: Work, lr: Tensor, scale: int, tile: int = TILE, margin: int = MARGIN) -> list[Tensor]:
+def tiled(work: Work, lr: Tensor, scale: int, tile: int = TILE, margin: int = MARGIN, grid: int = 1) -> list[Tensor]:
     """Apply ``work`` to an image, in one pass where it fits into a tile; see :func:`banded`."""
-    bands = list(banded(work, lr, scale, tile, margin))
+    bands = list(banded(work, lr, scale, tile, margin, grid=grid))
     return [torch.cat(parts, dim=-2) for parts in zip(*(band for _, band in bands), strict=True)]
 
 
 def banded(
-    work: Work, lr: Tensor, scale: int, tile: int = TILE, margin: int = MARGIN, done: Callable[[], None] = lambda: None
+    work: Work,
+    lr: Tensor,
+    scale: int,
+    tile: int = TILE,
+    margin: int = MARGIN,
+    done: Callable[[], None] = lambda: None,
+    grid: int = 1,
 ) -> Iterator[tuple[int, list[Tensor]]]:
     """Yield the first row of a band on the finer grid and its images (1, 1, rows, scale * w), top to bottom.
 
@@ -44,14 +50,15 @@ def banded(
         tile: LR px.
         margin: LR px.
         done: called after each tile.
+        grid: LR px; tiles begin at its multiples, so that a network with windows cuts them as in the whole image.
     """
     height, width = lr.shape[-2:]
     if max(height, width) <= tile:
         yield 0, work(lr, 0)
         done()
         return
-    columns = _spans(width, tile, margin)
-    rows = _spans(height, tile, margin)
+    columns = _spans(width, tile, margin, grid)
+    rows = _spans(height, tile, margin, grid)
     carried: list[Tensor] = []
     weight = torch.zeros(0)
     for i, (top, bottom) in enumerate(rows):
@@ -93,13 +100,12 @@ def _row_of_tiles(
     return sums, weights.expand(1, 1, scale * height, -1).clone()
 
 
-def _spans(length: int, tile: int, margin: int) -> list[tuple[int, int]]:
-    """Return the tiles along one side; the last one ends with the image."""
-    step = tile - 2 * margin
-    starts = list(range(0, max(1, length - 2 * margin), step))
-    return sorted(
-        {(max(0, min(start, length - tile)), min(length, max(0, min(start, length - tile)) + tile)) for start in starts}
-    )
+def _spans(length: int, tile: int, margin: int, grid: int) -> list[tuple[int, int]]:
+    """Return the tiles along one side; the last one ends with the image, and may be longer by less than the grid."""
+    step = max(grid, (tile - 2 * margin) // grid * grid)
+    last = max(0, length - tile) // grid * grid
+    starts = sorted({min(start, last) for start in range(0, max(1, length - 2 * margin), step)} | {last})
+    return [(start, length if start == last else start + tile) for start in starts]
 
 
 def _ramp(start: int, stop: int, length: int, scale: int, margin: int) -> Tensor:

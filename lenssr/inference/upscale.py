@@ -143,7 +143,8 @@ def _finished(network: Network, alike: list[_Prepared], advance: Advance) -> Ite
     """Yield the products of images of one size."""
     seen, scale = network.seen, network.scale
     shape = tuple(scale * n for n in alike[0].data.shape)
-    parts = tiles(*alike[0].data.shape)
+    height, width = alike[0].data.shape
+    parts = tiles(height, width, grid=network.grid)
     x = torch.from_numpy(np.stack([one.data * np.float32(one.gain) for one in alike])[:, None])
     planes: list[list[np.ndarray]] = []
     done = 0
@@ -154,7 +155,7 @@ def _finished(network: Network, alike: list[_Prepared], advance: Advance) -> Ite
         if parts > 1:
             advance(alike[0].number, 1 / parts, f"{alike[0].image.name}, tile {done} of {parts}")
 
-    for top, band in banded(network, x.clamp(min=0) if seen.clipped else x, scale, done=tile):
+    for top, band in banded(network, x.clamp(min=0) if seen.clipped else x, scale, done=tile, grid=network.grid):
         planes = planes or [[empty(shape) for _ in alike] for _ in band]
         for kind, (images, found) in enumerate(zip(planes, band, strict=True)):
             found = unclipped(found, seen.target_noise) if seen.clipped and kind == 0 else found

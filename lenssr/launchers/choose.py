@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from lenssr.config.compose import plain
 from lenssr.config.groups import CONFIGS
 from lenssr.config.overrides import unknown_setting
+from lenssr.config.words import update
 from lenssr.errors import ConfigError, did_you_mean
 from lenssr.launchers.jobs import Job
 
@@ -78,5 +79,5 @@ def choose(words: Sequence[str]) -> tuple[Launcher, list[str]]:
         problem = unknown_setting(name, word.split("=")[0])
         if problem:
             raise ConfigError(problem)
-    merged = OmegaConf.merge(settings, OmegaConf.from_dotlist(asked))
-    return Launcher(name, plain(merged)), [word for word in words if not word.startswith((_GROUP, _SETTING))]
+    update(settings, asked)
+    return Launcher(name, plain(settings)), [word for word in words if not word.startswith((_GROUP, _SETTING))]

@@ -26,7 +26,7 @@ from lenssr.system.progress import say, track
 
 __all__ = ["Queue", "Resources", "Work", "plan"]
 
-_POLL = 2.0  # seconds
+_POLL = (2.0, 30.0)  # seconds, the first and the longest; longer while nothing changes, for others ask too
 _GRACE = 120.0  # seconds that a job which SLURM stops waits for its end, lest it be taken for a failure
 _PATIENCE = 20.0  # seconds that a job's result may take to be seen here, over a shared file system, after its end
 _TOLD = 130  # exit code of a run that was told to stop, and saved what it reached
@@ -199,6 +199,8 @@ class Queue:
             for _ in (job for job in jobs if job.state == "found"):
                 advance()
             ended: dict[str, float] = {}
+            before: dict[str, str] = {}
+            pause = _POLL[0]
             while left := [job for job in jobs if job.state == "waiting"]:
                 states = _states([self.numbers[job.title] for job in left])
                 for job in left:
@@ -213,7 +215,9 @@ class Queue:
                     if job.state == "failed":
                         say(f"failed: {job.title} (SLURM job {self.numbers[job.title]}); the others go on")
                     advance(1, _counts(states))
-                time.sleep(_POLL)
+                pause = min(1.5 * pause, _POLL[1]) if states == before else _POLL[0]
+                before = states
+                time.sleep(pause)
 
     def _console(self, job: Job) -> Path:
         return self.consoles / f"{self.numbers[job.title]}_0_log.out"
@@ -264,7 +268,9 @@ def _states(numbers: Sequence[str]) -> dict[str, str]:
         ConfigError: SLURM does not answer.
     """
     for pause in (1, 5, 25, 0):  # a controller that restarts is away for a while
-        asked = subprocess.run(["squeue", "-h", "-o", "%i %T"], capture_output=True, text=True, check=False)
+        asked = subprocess.run(
+            ["squeue", "-h", "-u", str(os.getuid()), "-o", "%i %T"], capture_output=True, text=True, check=False
+        )
         if asked.returncode == 0:
             found = dict(line.split() for line in asked.stdout.splitlines())
             over = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL")

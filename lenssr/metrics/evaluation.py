@@ -20,6 +20,7 @@ from lenssr.metrics.physics import physics_scores
 from lenssr.metrics.protocols import protocol_scores
 from lenssr.metrics.spectrum import Spectrum
 from lenssr.models.interpolation import enlarged
+from lenssr.system.processes import finished
 from lenssr.system.progress import track
 
 __all__ = [
@@ -189,8 +190,7 @@ def percentiles(
     chosen = []
     for percent in (10, 50, 90):
         row = ranked.iloc[round(percent / 100 * (len(ranked) - 1))]
-        index = torch.tensor([int(row["index"])], device=device)
-        batch = at(index)
+        batch = at(torch.tensor([int(row["index"])]))
         images = example_of(batch, {"prediction": predict(batch), "bilinear": bilinear(batch)})
         if "variance" in batch:
             images["sigma"] = batch["variance"][0, 0].sqrt().cpu().numpy()
@@ -216,10 +216,11 @@ class Stopwatch:
 
     def __call__(self, predict: Callable[[Batch], Any], batch: Batch) -> Any:
         """Return ``predict(batch)``."""
+        device = batch["index"].device
+        finished(device)  # with what was asked before: the batch itself
         start = time.perf_counter()
         found = predict(batch)
-        if batch["index"].is_cuda:
-            torch.cuda.synchronize(batch["index"].device)
+        finished(device)
         self.batches.append((time.perf_counter() - start, len(batch["index"])))
         return found
 

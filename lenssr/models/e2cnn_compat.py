@@ -1,7 +1,8 @@
-"""e2cnn 0.2.3 on numpy 2: two faults of the frozen release, mended where they are.
+"""e2cnn 0.2.3 on numpy 2 and on GPUs: three faults of the frozen release, mended where they are.
 
 ``kernels/utils.py`` asks for ``np.array(x, copy=False)``, which numpy 2 refuses where a copy is needed, and four
-``__hash__`` methods of ``kernels/irreps_basis.py`` call ``ndarray.tostring``, which is gone.
+``__hash__`` methods of ``kernels/irreps_basis.py`` call ``ndarray.tostring``, which is gone. ``InnerBatchNorm``
+slices with tensors, for each of which the CPU waits.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import torch
 
 from lenssr.errors import RunError
 
@@ -38,6 +40,27 @@ def _hash(self: Any) -> int:
     return hash((self.in_irrep, self.out_irrep, self.mu.tobytes(), phase))
 
 
+def _normalised(self: Any, input: Any) -> Any:
+    """Apply ``InnerBatchNorm`` with its places as numbers; as device tensors each bound of a slice waits for them."""
+    from e2cnn.nn import GeometricTensor
+
+    batch, _, height, width = input.tensor.shape
+    output = torch.empty_like(input.tensor)
+    for size, contiguous in self._contiguous.items():
+        place = slice(*_bounds(self, size)) if contiguous else getattr(self, f"indices_{size}")
+        fields = input.tensor[:, place].view(batch, -1, size, height, width)
+        output[:, place] = getattr(self, f"batch_norm_[{size}]")(fields).view(batch, -1, height, width)
+    return GeometricTensor(output, self.out_type)
+
+
+def _bounds(self: Any, size: int) -> tuple[int, int]:
+    """Return the channels of the fields of one size, which follow each other."""
+    known = self.__dict__.setdefault("_bounds", {})
+    if size not in known:
+        known[size] = tuple(getattr(self, f"indices_{size}").tolist())
+    return known[size]
+
+
 @cache
 def e2cnn() -> ModuleType:
     """Return e2cnn, mended.
@@ -56,6 +79,7 @@ def e2cnn() -> ModuleType:
         import e2cnn.kernels.utils as utils
         import e2cnn.nn
     utils.np = _Numpy()
+    package.nn.InnerBatchNorm.forward = _normalised
     for name in (
         "R2FlipsSolution",
         "R2ContinuousRotationsSolution",

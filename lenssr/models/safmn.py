@@ -71,6 +71,8 @@ class SAFMN(nn.Module):
         ValueError: the channels are no multiple of 4.
     """
 
+    grid = 2 ** (_LEVELS - 1)  # of the pooled maps
+
     def __init__(self, scale: int, features: int, blocks: int, ratio: float) -> None:
         super().__init__()
         check_scale(scale)

@@ -125,7 +125,7 @@ class SwinIR(nn.Module):
         check_scale(scale)
         if features % heads:
             raise ValueError(f"features={features} is not a multiple of heads={heads}")
-        self.scale, self.window = scale, window
+        self.scale, self.window, self.grid = scale, window, window
         self.head = nn.Conv2d(1, features, 3, padding=1)
         self.enter = nn.LayerNorm(features)
         self.groups = nn.Sequential(*(_Group(features, depth, heads, window, ratio) for depth in depths))

@@ -31,7 +31,7 @@ class UNet(nn.Module):
         from diffusers import UNet2DModel
 
         levels = len(widths)
-        self.multiple = 2 ** (levels - 1)
+        self.multiple = self.grid = 2 ** (levels - 1)
         self.spread = Spread()
         body: Any = UNet2DModel(
             in_channels=3,

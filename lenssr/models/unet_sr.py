@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import torch.nn.functional as F
@@ -44,6 +45,7 @@ class UNetSR(nn.Module):
                 f"scale={scale}, widths={widths} and blocks={blocks} must be positive, two lists of a length"
             )
         self.scale, self.multiple = scale, 2 ** (len(widths) - 1)
+        self.grid = self.multiple // math.gcd(self.multiple, scale)
 
         def level(width: int, count: int) -> nn.Sequential:
             return nn.Sequential(*(_Block(width) for _ in range(count)))

@@ -53,6 +53,7 @@ class Upscaler(nn.Module):
     Attributes:
         inputs: channels that the network sees.
         factor: by which it enlarges them.
+        grid: LR pixels; shifted by a multiple of it, an image gives the same image shifted.
 
     Raises:
         ValueError: an argument is none of the above.
@@ -65,7 +66,7 @@ class Upscaler(nn.Module):
             raise ValueError(f"skip={skip} is neither null nor bilinear")
         if unshuffle not in (1, 2):
             raise ValueError(f"unshuffle={unshuffle} is neither 1 nor 2")
-        self.scale, self.unshuffle = scale, unshuffle
+        self.scale, self.unshuffle, self.grid = scale, unshuffle, unshuffle
         self.inputs, self.factor = unshuffle**2, unshuffle * scale
         self.skip = Interpolation(scale, skip) if skip else None
 

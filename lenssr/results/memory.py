@@ -17,6 +17,7 @@ import torch
 from lenssr.data import LensDataModule, SimulatedSource
 from lenssr.data.batches import Batch, Reader
 from lenssr.data.camera.observe import Window
+from lenssr.data.pixels import Arrangement
 from lenssr.data.sets.simulated import simulate
 from lenssr.data.sets.store import ImageSet
 from lenssr.data.sky.parameters import einstein_radius, sample
@@ -84,7 +85,7 @@ def _seen(data: LensDataModule, table: pd.DataFrame) -> Batch:
     reader = Reader(held, data.observation, "test", data.target, data.normalization, data.unit, cpu, False)
     index = torch.arange(len(table))
     at = torch.zeros_like(index)
-    return reader.read(index, Window(at, at, images.shape[-1], images.shape[-1]), 0)
+    return reader.read(Arrangement(index, Window(at, at, images.shape[-1], images.shape[-1]), 0))
 
 
 def _survival(task: SuperResolution, data: LensDataModule, source: SimulatedSource, count: int) -> np.ndarray:

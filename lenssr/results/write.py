@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lenssr.config.words import value_of
 from lenssr.errors import RunError
 from lenssr.runs.provenance import nowhere
 from lenssr.system.commands import command
@@ -141,7 +142,7 @@ def provenance(table: Table) -> list[dict[str, Any]]:
             facts.append(
                 {
                     "row": row.label,
-                    "run": result.folder.relative_to(result.run.parent).as_posix(),
+                    "run": result.place.as_posix(),
                     "hash": result.hash,
                     "git": last.get("git"),
                     "argv": [nowhere(word) for word in last.get("argv", []) if not word.startswith(_PLACES)],
@@ -256,8 +257,7 @@ def record(tables: Sequence[Table], records: Path | None) -> None:
 
 def beside(overrides: Sequence[str]) -> Path:
     """Return the folder of the tables of the runs that overrides place: ``tables`` beside ``runs``."""
-    chosen = [word.split("=", 1)[1] for word in overrides if word.startswith("paths.outputs=")]
-    return Path(chosen[-1] if chosen else "outputs") / "tables"
+    return Path(value_of(overrides, "paths.outputs") or "outputs") / "tables"
 
 
 def end_with(failures: list[str]) -> None:

@@ -16,12 +16,11 @@ from lenssr.config.instantiate import instantiate
 from lenssr.data import LensDataModule
 from lenssr.errors import ConfigError
 from lenssr.models.uncertain import Uncertain
+from lenssr.runs.devices import trainer_arguments
 from lenssr.runs.folder import Run
 from lenssr.tasks import Task
 
 __all__ = ["build_data", "build_model", "build_task", "build_trainer"]
-
-_OURS = ("validations", "precision")
 
 
 def build_model(config: dict[str, Any]) -> nn.Module:
@@ -71,15 +70,12 @@ def build_trainer(config: dict[str, Any], run: Run, task: Task, more: Sequence[p
     callbacks += more
     # last, so that what it saves holds what the others did in the same step
     callbacks.sort(key=lambda callback: isinstance(callback, GracefulStop))
-    arguments = {key: value for key, value in config["trainer"].items() if key not in _OURS}
-    if not task.automatic_optimization:
-        arguments.pop("gradient_clip_val", None)  # Lightning clips automatic optimisation alone
+    arguments = trainer_arguments(config, task)
     # a short training still shows a curve
     arguments["log_every_n_steps"] = min(arguments.get("log_every_n_steps", 10), max(1, steps // 10))
     try:
         return pl.Trainer(
             **arguments,
-            precision=_precision(config["trainer"]["precision"], config["trainer"]["accelerator"]),
             max_epochs=1,  # an epoch of Lightning's is the whole training; the loader counts passes over the data
             val_check_interval=steps // validations,
             num_sanity_val_steps=0,
@@ -92,14 +88,6 @@ def build_trainer(config: dict[str, Any], run: Run, task: Task, more: Sequence[p
         )
     except (TypeError, ValueError, pl.utilities.exceptions.MisconfigurationException) as error:
         raise ConfigError(f"trainer: {error}") from error
-
-
-def _precision(wanted: str | int, accelerator: str) -> Any:
-    """Resolve ``auto``: bf16 where the GPU has it; on a CPU it is several times slower than fp32."""
-    if wanted != "auto":
-        return wanted
-    on_gpu = accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
-    return "bf16-mixed" if on_gpu and torch.cuda.is_bf16_supported() else "32-true"
 
 
 def _loggers(config: dict[str, Any], run: Run) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Sequence
@@ -9,16 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from lenssr.config.compose import compose, plain, select
 from lenssr.config.groups import CONFIGS, config_file, own_configs
-from lenssr.config.identity import identity
+from lenssr.config.identity import every_stage_node, identity
+from lenssr.config.instantiate import instantiate
 from lenssr.config.schema import validate
+from lenssr.config.words import assigned, update, value_of
 from lenssr.errors import ConfigError, RunError, did_you_mean
 from lenssr.runs.find import find as find_run
 from lenssr.runs.folder import RunResult
 from lenssr.runs.load import read_config
+from lenssr.runs.places import resolve, writable
 from lenssr.runs.stages import identify
 from lenssr.system.files import read_json
 from lenssr.system.progress import say
@@ -28,6 +31,7 @@ __all__ = ["Evaluation", "find"]
 
 _DATA = ("dataset", "physics", "scale")  # what chooses a set: composed anew, since its nodes refer to each other
 _SEEN = ("dataset.inputs", "dataset.target", "dataset.normalization")
+_PLACE = "paths.outputs"
 _LOADER = ("loader.evaluation_patch", "loader.evaluation_batch_size", "loader.resident")
 _ABSENT = object()
 
@@ -60,16 +64,50 @@ class Evaluation:
         if status.get("state") != "done" or trained is None:
             raise RunError(f"{run} is not the folder of a finished run.")
         self.unit = trained["unit"]
-        self.config = _changed(read_config(run), overrides)
+        self._stored = _changed(read_config(run, as_stored=True), overrides)
+        self.config = copy.deepcopy(self._stored)
+        if (run / "config.yaml").is_file():  # an exported model has all it needs beside it
+            resolve(self.config, run)
+        inside, own = run / "evaluations", value_of(overrides, "paths.outputs")
+        if own is None and not writable(inside):
+            own = plain(compose())["paths"]["outputs"]
+        if own is not None:
+            self.config["paths"] = {**self.config["paths"], "outputs": str(own)}
         self.stages = identify(self.config)
-        asked = [status["hash"], identity(self.config, self.stages), split]
+        # as it is stored: where things lie now changes no answer
+        asked = [status["hash"], identity(self._stored, self.stages), split]
         self.hash = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
-        self.folder = run / "evaluations" / self.hash[:8]
+        places = [
+            folder / self.hash[:8] for folder in (inside, Path(str(own or ".")) / "evaluations" / run.resolve().name)
+        ]
+        self.folder = places[own is not None]
+        if (places[0] / "metrics.json").is_file():
+            self.folder = places[0]
 
     def result(self) -> RunResult | None:
         """Return the stored answer."""
         known = read_json(self.folder / "metrics.json")
-        return RunResult(self.folder, self.hash, known, trained=False) if known else None
+        return RunResult(self.folder, self.hash, known, trained=False, asked=self.run) if known else None
+
+    def find_set(self) -> None:
+        """Have the set made in ``paths.outputs`` where the outputs folder of the run has none."""
+        source = self.config["dataset"]["source"]
+        own = Path(self.config["paths"]["outputs"]) / "datasets"
+        if (
+            "folder" in source
+            and own != Path(source["folder"])
+            and not instantiate(source, "dataset.source").path.exists()
+        ):
+            source["folder"] = str(own)
+
+    def told(self) -> dict[str, Any]:
+        """Return the configuration as it is kept: without the folders of this machine, but for those it was given."""
+        outputs = Path(self._stored["paths"]["outputs"])
+        runs = {path: str(node.get("run") or "") for path, node in every_stage_node(self.config)}
+        for path, node in every_stage_node(self._stored):
+            if runs[path] and not node.get("run"):
+                node["run"] = str(outputs / "runs" / Path(runs[path]).name)
+        return self._stored
 
 
 def _changed(config: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
@@ -79,6 +117,7 @@ def _changed(config: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
     """
     names = {override: override.split("=")[0].lstrip("+~") for override in overrides}
     allowed = (*_SEEN, *_LOADER, *(f"task.{name}" for name in _test_settings(config)))
+    names = {override: name for override, name in names.items() if name != _PLACE}
     values = [o for o, name in names.items() if _within(name, allowed) and select(config, name, _ABSENT) is not _ABSENT]
     ours = [o for o, name in names.items() if o not in values and name.split(".")[0] in _DATA]
     for override, name in names.items():
@@ -87,8 +126,8 @@ def _changed(config: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
                 f"'{override}' changes nothing that a test depends on. {did_you_mean(name, [*_DATA, *allowed])}"
             )
     if ours:
-        base = [f"{group}={config[group]['name']}" for group in _DATA] + [f"model={_option(config)}"]
-        chosen = plain(compose([*base, f"paths.outputs={config['paths']['outputs']}", *ours]))
+        base = [assigned(group, config[group]["name"]) for group in _DATA] + [assigned("model", _option(config))]
+        chosen = plain(compose([*base, assigned(_PLACE, config["paths"]["outputs"]), *ours]))
         for path in (*_SEEN, "dataset.source.classes"):
             if path not in names.values() and select(config, path, _ABSENT) is not _ABSENT:
                 *parents, last = path.split(".")
@@ -96,10 +135,8 @@ def _changed(config: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
         config = {**config, **{group: chosen[group] for group in _DATA}}
         name, size = config["dataset"]["name"], config["dataset"]["image_size"]
         say(f"The set is composed anew, from the shipped configs and these overrides: {name}, {size} px.")
-    try:
-        changed = OmegaConf.merge(OmegaConf.create(config), OmegaConf.from_dotlist(values))
-    except OmegaConfBaseException as error:
-        raise ConfigError(f"An override cannot be read: {error}") from error
+    changed = OmegaConf.create(config)
+    update(changed, values)
     result: dict[str, Any] = plain(changed)
     size = select(result, "model.scale")
     if size is not None and size != result["dataset"]["scale"]:

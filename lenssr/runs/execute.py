@@ -17,10 +17,12 @@ from lenssr.metrics.physics import equivariance_error
 from lenssr.runs import loggers
 from lenssr.runs.build import build_trainer
 from lenssr.runs.checkpoints import read, read_weights, write_weights
+from lenssr.runs.devices import arrange
 from lenssr.runs.folder import Run, RunResult
 from lenssr.runs.load import load_weights
 from lenssr.runs.provenance import Provenance
 from lenssr.system.files import disk_errors, whole_file
+from lenssr.system.precision import exact
 from lenssr.system.progress import say
 from lenssr.tasks import SuperResolution, Task
 
@@ -97,6 +99,7 @@ def fit(run: Run, task: Task, data: LensDataModule, trainer: pl.Trainer) -> None
             raise RunError(f"{run.last} is the checkpoint of another model; delete it and repeat the command.")
         resume = str(run.last)
         say(f"Resuming from step {state['global_step']}.")
+    arrange(run.config, task, trainer.strategy.root_device.type == "cuda")
     trainer.fit(task, datamodule=data, ckpt_path=resume)
     read_weights(task.model, run.best)
     if task.calibrate(data) and trainer.global_rank == 0:
@@ -106,7 +109,8 @@ def fit(run: Run, task: Task, data: LensDataModule, trainer: pl.Trainer) -> None
 def test(task: Task, data: LensDataModule, device: torch.device, split: str = "test") -> Evaluation | LabelEvaluation:
     """Score a split with the task's present weights, in fp32."""
     task.to(device).eval()
-    return task.examine(data, device, split)
+    with exact():
+        return task.examine(data, device, split)
 
 
 def _record(
@@ -174,7 +178,8 @@ def _equivariance(task: Task, data: LensDataModule, device: torch.device, split:
         found.append(batch["lr"])
         if sum(map(len, found)) >= _TURNED:
             break
-    return equivariance_error(task.upscale, torch.cat(found)[:_TURNED])
+    with exact():
+        return equivariance_error(task.upscale, torch.cat(found)[:_TURNED])
 
 
 def _lists(parameters: Any) -> list[str]:

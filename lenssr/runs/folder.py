@@ -39,17 +39,24 @@ class RunResult:
         hash: its identity.
         metrics: the content of ``metrics.json``.
         trained: whether this call did the work, or found it done.
+        asked: folder of the run that an evaluation asked; None for the run's own result.
     """
 
     folder: Path
     hash: str
     metrics: dict[str, Any]
     trained: bool
+    asked: Path | None = None
 
     @property
     def run(self) -> Path:
-        """Folder of the run whose weights these are; that of an evaluation lies inside it."""
-        return self.folder.parents[1] if self.folder.parent.name == "evaluations" else self.folder
+        """Folder of the run whose weights these are."""
+        return self.asked or self.folder
+
+    @property
+    def place(self) -> Path:
+        """The folder as it is named beside other runs; an evaluation's is named within its run's, wherever it lies."""
+        return Path(self.run.name, "evaluations", self.folder.name) if self.asked else Path(self.folder.name)
 
 
 class Run:

@@ -15,6 +15,7 @@ from lenssr.config.identity import stage_nodes
 from lenssr.config.instantiate import refuse_foreign_targets
 from lenssr.errors import LensSRError, RunError
 from lenssr.runs.find import find
+from lenssr.runs.places import resolve
 from lenssr.system.files import read_json
 
 if TYPE_CHECKING:
@@ -36,10 +37,14 @@ _EARLIER = {
 _NOUNS = ("model", "task", "dataset", "loss", "optimizer", "loader", "trainer", "scale", "physics", "paths", "seed")
 
 
-def read_config(folder: str | Path) -> dict[str, Any]:
+def read_config(folder: str | Path, as_stored: bool = False) -> dict[str, Any]:
     """Return the configuration that a run folder, or an exported model, keeps.
 
     One that came from elsewhere can run none of its code.
+
+    Args:
+        folder: of the run.
+        as_stored: leave its paths as they were typed; else they are where things lie now.
 
     Raises:
         RunError: the folder holds no run, or its configuration asks for code that configs/ does not.
@@ -56,6 +61,8 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     if path.name == EXPORTED:
         for _, node in stage_nodes(config):  # what it needs was exported with it
             node["run"] = node["run"] and str(path.parent / node["run"])
+    elif not as_stored:
+        resolve(config, Path(folder))
     return config
 
 

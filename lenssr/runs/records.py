@@ -35,7 +35,7 @@ def keep(result: RunResult, records: Path) -> None:
         return
     if result.folder != result.run:
         _copy(result.run, records / result.run.name)
-    _copy(result.folder, records / result.folder.relative_to(result.run.parent))
+    _copy(result.folder, records / result.place)
 
 
 def _copy(source: Path, target: Path) -> None:

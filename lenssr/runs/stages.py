@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from lenssr.config.compose import compose, plain, select
 from lenssr.config.identity import stage_nodes
+from lenssr.config.words import assigned
 from lenssr.errors import ConfigError, RunError
 from lenssr.runs.find import find
 from lenssr.runs.folder import Run
@@ -28,8 +29,8 @@ def stage_config(config: dict[str, Any], node: dict[str, Any]) -> DictConfig:
     of the machine taken from the parent, less what is the stage's ``own``. It runs on one device: the first process
     makes it before others start.
     """
-    chosen = [f"{key}={value}" for key, value in node["overrides"].items()]
-    stage = compose([f"scale={config['scale']['name']}", *config["stages"]["overrides"], *chosen])
+    chosen = [assigned(key, value) for key, value in node["overrides"].items()]
+    stage = compose([assigned("scale", config["scale"]["name"]), *config["stages"]["overrides"], *chosen])
     OmegaConf.update(stage, "scale", config["scale"], merge=False)
     own = {path: plain(OmegaConf.select(stage, path)) for path in node.get("own", [])}
     inherited = {path: select(config, path) for path in (*node["inherit"], "paths", "trainer.accelerator", "traceback")}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenssr.config.compose import compose, plain
+from lenssr.config.words import assigned
 from lenssr.errors import ConfigError, Interrupted, LensSRError, RunError
 from lenssr.launchers.jobs import Job, jobs_of, outcome
 from lenssr.search.leave import leave
@@ -140,7 +141,7 @@ class Search:
         overrides = [*self.fixed, *words(trial.params)]
         trial.set_user_attr("overrides", overrides)
         say(f"trial {trial.number} of {self.settings.trials}: {' '.join(words(trial.params))}")
-        (job,) = jobs_of([[*overrides, f"search={{folder:'{self.folder}',trial:{trial.number}}}"]])
+        (job,) = jobs_of([[*overrides, assigned("search", {"folder": str(self.folder), "trial": trial.number})]])
         return job
 
     def _launch(self, batch: list[list[str]]) -> None:

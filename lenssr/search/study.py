@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenssr.errors import ConfigError
+from lenssr.search.journal import mend
 from lenssr.system.files import read_json, write_json
 from lenssr.system.locks import locked
 
@@ -93,9 +94,12 @@ def _storage(folder: Path, kind: str) -> Any:
     if kind == "sqlite":
         return f"sqlite:///{(folder / 'study.db').resolve()}"
     from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
+    from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
-    return JournalStorage(JournalFileBackend(str(folder / "study.journal")))
+    path = str((folder / "study.journal").resolve())
+    lock = JournalFileSymlinkLock(path)
+    mend(Path(path), lock)
+    return JournalStorage(JournalFileBackend(path, lock))
 
 
 def _pruner(settings: dict[str, Any]) -> Any:

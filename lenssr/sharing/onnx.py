@@ -18,6 +18,7 @@ __all__ = ["TOLERANCE", "example_inputs", "write_onnx"]
 
 TOLERANCE = 1e-4  # of the largest value
 _OPSET = 18
+_BATCH = 2  # images that a model is traced with
 
 
 def write_onnx(model: nn.Module, config: dict[str, Any], path: Path) -> str:
@@ -48,7 +49,11 @@ def write_onnx(model: nn.Module, config: dict[str, Any], path: Path) -> str:
         except Exception as error:  # torch and onnxruntime raise of every kind; torch.export is the way out for a user
             reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}"
             continue
-        sizes = "any image size" if dynamic and _free(config) else "the size it was traced with alone"
+        sizes = "any image size"
+        if not (dynamic and _free(config)):
+            size = _size(config)
+            sizes = f"batches of {_BATCH} images of {size} x {size} px alone" if not dynamic else f"{size} x {size} px"
+            say(f"model.onnx takes {sizes}: for other sizes use lenssr.load.")
         return f"`model.onnx`: {sizes}; within {worst:.1e} of torch's output, relative to its largest value."
     return _none(reason)
 
@@ -75,19 +80,25 @@ def example_inputs(config: dict[str, Any], batch: int, height: int, width: int, 
 
 
 def _size(config: dict[str, Any]) -> int:
-    return int(config["model"].get("image_size") or 24)
+    """Return the side of the images that a model is traced with, px: of those that it was trained to see."""
+    whole = int(config["dataset"]["image_size"]) // (1 if _sees_hr(config) else int(config["dataset"]["scale"]))
+    return int(config["model"].get("image_size") or whole)
+
+
+def _sees_hr(config: dict[str, Any]) -> bool:
+    return "SuperResolution" not in config["task"]["_target_"] and "Diffusion" not in config["task"]["_target_"]
 
 
 def _trials(config: dict[str, Any], dynamic: bool) -> list[tuple[Tensor, ...]]:
     size = _size(config)
     if not dynamic:
-        return [example_inputs(config, 2, size, size, seed) for seed in (1, 2)]
+        return [example_inputs(config, _BATCH, size, size, seed) for seed in (1, 2)]
     sizes = [(size, size), (40, 32), (23, 31)] if _free(config) else [(size, size)]
     return [example_inputs(config, 1 + i, *shape, seed=i) for i, shape in enumerate(sizes)]
 
 
 def _trace(model: nn.Module, config: dict[str, Any], path: Path, dynamic: bool) -> None:
-    inputs = example_inputs(config, 2, _size(config), _size(config), seed=0)
+    inputs = example_inputs(config, _BATCH, _size(config), _size(config), seed=0)
     names = ["image"] if len(inputs) == 1 else ["noisy", "time", "lr", "guess"]
     free = {0: "batch", 2: "height", 3: "width"} if _free(config) else {0: "batch"}
     axes: dict[str, Any] = {}

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable
 
 from lenssr.errors import Interrupted, LensSRError
+from lenssr.system.memory import memory_errors
 from lenssr.system.progress import say
 
 __all__ = ["command", "guarded", "report"]
@@ -29,8 +30,9 @@ def guarded(work: Callable[[], None], wanted: bool = False) -> int:
     """
     wanted = wanted or "LENSSR_TRACEBACK" in os.environ
     try:
-        work()
-        sys.stdout.flush()
+        with memory_errors():
+            work()
+            sys.stdout.flush()
     except LensSRError as error:
         return report(str(error), error.exit_code, wanted)
     except KeyboardInterrupt:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -32,6 +33,7 @@ SAMPLERS = {
 }
 
 
+@cache  # sent to a device once
 def alphas(device: torch.device | str = "cpu") -> Tensor:
     """Return a_t, the remaining power of the data, at the T steps of the linear schedule, (T,) float32."""
     betas = torch.linspace(*_BETAS, STEPS, dtype=torch.float64)

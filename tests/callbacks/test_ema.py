@@ -66,3 +66,23 @@ def test_no_average_is_the_plain_network(tiny):
             assert torch.equal(one[name], two[name]), name
     assert plain.metrics["scores"] == averaged.metrics["scores"]
     assert plain.metrics["objective"] == averaged.metrics["objective"]
+
+
+def test_many_tensors_at_once_are_averaged_as_one_by_one():
+    from lenssr.callbacks.ema import _Average
+
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Conv2d(1, 3, 3), torch.nn.BatchNorm2d(3), torch.nn.Linear(2, 2))
+    average = _Average(model, 0.5, torch.device("cpu"))
+    wanted = {name: value.clone() for name, value in model.state_dict().items()}
+    for step in range(5):
+        with torch.no_grad():
+            for value in model.state_dict().values():
+                value.add_(1 if value.dtype == torch.int64 else torch.randn_like(value))
+        decay = min(0.5, (1 + step) / (10 + step)) if step else 0.0
+        for name, value in model.state_dict().items():
+            wanted[name] = value.clone() if value.dtype == torch.int64 else torch.lerp(wanted[name], value, 1 - decay)
+        average.update_parameters(model)
+    for name, value in average.module.state_dict().items():
+        assert torch.equal(value, wanted[name]), name
+    assert int(average.n_averaged) == 5

@@ -47,6 +47,29 @@ def test_what_is_missing_is_named(cli, tmp_path, monkeypatch):
     assert code == 2 and "pip install 'lenssr[slurm]'" in err
 
 
+def test_the_queue_is_asked_for_ones_own_jobs_and_ever_less_often(tmp_path, monkeypatch):
+    """Thousands of jobs of others are none of ours, and the controller serves all."""
+    (job,) = jobs_of([["model=rdn", f"paths.outputs={tmp_path}"]])
+    asked, pauses = [], []
+
+    def squeue(command, **_):
+        asked.append(command)
+        state = "PENDING" if len(asked) < 9 else "RUNNING"
+        over = len(asked) > 12
+        return subprocess.CompletedProcess(command, 0, "" if over else f"7 {state}\n8 RUNNING\n", "")
+
+    monkeypatch.setattr(subprocess, "run", squeue)
+    monkeypatch.setattr(slurm.time, "sleep", pauses.append)
+    monkeypatch.setattr(slurm, "_PATIENCE", 0.0)
+    queue = slurm.Queue(slurm.Resources(minutes=60, gpus=0, cpus=1), tmp_path)
+    queue.numbers[job.title] = "7"
+    job.state = "waiting"
+    queue._wait([job])
+    assert all(command[command.index("-u") + 1] == str(os.getuid()) for command in asked)
+    assert pauses[:2] == [2.0, 3.0] and pauses[7] > 15 and pauses[8] == 2.0  # it began to run
+    assert max(pauses) <= 30
+
+
 @pytest.fixture
 def cluster():
     reason = slurm_cluster.missing()

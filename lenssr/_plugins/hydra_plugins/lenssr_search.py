@@ -37,6 +37,7 @@ class SearchSweeper(Sweeper):
         Raises:
             LensSRError: the search is not set up rightly, or no trial came to an end.
         """
+        from lenssr.config.words import word
         from lenssr.search.loop import Search, Settings
 
         assert self.launcher is not None
@@ -47,7 +48,8 @@ class SearchSweeper(Sweeper):
             started += len(batch)
             return runner.launch(batch, initial_job_idx=started - len(batch))
 
-        overrides = [f"{key}={value}" for key, value in self.params.items()] + arguments
+        params = {key: value if isinstance(value, str) else word(value) for key, value in self.params.items()}
+        overrides = [f"{key}={value}" for key, value in params.items()] + arguments
         devices = getattr(runner, "capacity", lambda: 1)
         Search(Settings(**self.settings), overrides, launch).run(
             devices() if self.parallel == "auto" else int(self.parallel), getattr(runner, "dry_run", False)

@@ -14,6 +14,7 @@ from lenssr.data.camera.detector import Detector, bin_sum
 from lenssr.data.camera.observe import Address, Observed, Window
 from lenssr.data.camera.random import normal, philox, uniform
 from lenssr.errors import ConfigError, DataError
+from lenssr.system.precision import exact
 
 __all__ = ["BlurredExposure", "bin_image", "blurred", "convolve", "read_kernel"]
 
@@ -39,7 +40,8 @@ def blurred(images: Tensor, sigma: Tensor, longest: float, squared: bool = False
     batch = images.unsqueeze(0)  # one channel an image: each has its own kernel
     for dim, pad in ((3, (reach, reach, 0, 0)), (2, (0, 0, reach, reach))):
         shape = (-1, 1, 1, len(offset)) if dim == 3 else (-1, 1, len(offset), 1)
-        batch = F.conv2d(F.pad(batch, pad, mode="replicate"), kernel.view(shape), groups=len(images))
+        with exact():
+            batch = F.conv2d(F.pad(batch, pad, mode="replicate"), kernel.view(shape), groups=len(images))
     return batch[0]
 
 

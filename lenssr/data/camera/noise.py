@@ -103,7 +103,7 @@ class IndependentNoise:
         added = torch.maximum(total - shared_power, _LEAST * shared_power).clamp(min=1e-6)
         self.shared = float(shared[0, 0]) ** 0.5
         self.total = float((added + shared_power).mean()) ** 0.5
-        self._added, self._back = added.sqrt(), power * blur.conj()
+        self._filters = added.sqrt(), power * blur.conj()
 
     def draw(self, rms: Tensor, address: Address) -> tuple[Tensor, Tensor]:
         """Return what to add to LR images (B, size / scale, size / scale) and to subtract from HR (B, size, size).
@@ -116,11 +116,13 @@ class IndependentNoise:
         pixels = torch.arange(low * low, device=rms.device).view(1, low, low)
         word, *_ = philox((pixels, address.index.view(-1, 1, 1), address.epoch, _LR), address.key)
         white = torch.fft.fft2(normal(word).double())
-        root = self._added.to(rms.device)
+        if self._filters[0].device != rms.device:
+            self._filters = self._filters[0].to(rms.device), self._filters[1].to(rms.device)
+        root, back = self._filters
         add = torch.fft.ifft2(white * root).real
         tall = torch.zeros(len(rms), self.size, self.size, dtype=torch.float64, device=rms.device)
         tall[:, :: self.scale, :: self.scale] = torch.fft.ifft2(white / root).real
-        subtract = torch.fft.ifft2(torch.fft.fft2(tall) * self._back.to(rms.device)).real
+        subtract = torch.fft.ifft2(torch.fft.fft2(tall) * back).real
         variance = torch.nn.functional.avg_pool2d(rms.square().unsqueeze(1), self.scale)[:, 0]
         return add.float() * variance.sqrt(), subtract.float() * rms
 

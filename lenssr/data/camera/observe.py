@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,12 +28,18 @@ class Window:
         column: first column, int64 (B,).
         size: pixels along a side.
         image_size: pixels along a side of the whole image.
+        corners: row and column of each as numbers, where they are known without asking the device.
     """
 
     row: Tensor
     column: Tensor
     size: int
     image_size: int
+    corners: Sequence[tuple[int, int]] = ()
+
+    def places(self) -> Sequence[tuple[int, int]]:
+        """Return the corners as numbers."""
+        return self.corners or list(zip(self.row.tolist(), self.column.tolist(), strict=True))
 
     def pixels(self, factor: int = 1) -> Tensor:
         """Return each pixel's number in the whole image binned by ``factor``, int64 (B, size/f, size/f)."""
@@ -44,11 +51,19 @@ class Window:
 
 @dataclass(frozen=True)
 class Address:
-    """Where samples' random numbers are: index (B,); epoch, one or (B, 1, 1); key (seed, split)."""
+    """Where samples' random numbers are: index (B,); epoch, one or (B, 1, 1); key (seed, split).
+
+    ``rows`` is the index as numbers, where it is known without asking the device.
+    """
 
     index: Tensor
     epoch: Tensor | int
     key: tuple[int, int]
+    rows: Sequence[int] = ()
+
+    def numbers(self) -> list[int]:
+        """Return the index as numbers."""
+        return list(self.rows) or self.index.tolist()
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ _WEYL = (0x9E3779B9, 0xBB67AE85)
 _MASK = 0xFFFFFFFF
 # below this rate a Poisson number is found by summation, above it by an asymptotic quantile
 _SUMMATION_LIMIT = 12.0
+# the largest number that the summation gives: at that rate, for the largest uniform number there is, 1 - 2^-24
+_STEPS = 34
 
 
 def philox(
@@ -28,9 +30,9 @@ def philox(
         counter: four integers or int64 tensors in [0, 2^32).
         key: two integers, of which the lower 32 bits are used.
     """
-    device = next((c.device for c in counter if isinstance(c, Tensor)), torch.device("cpu"))
-    words = torch.broadcast_tensors(*(torch.as_tensor(c, dtype=torch.int64, device=device) for c in counter))
-    c0, c1, c2, c3 = words
+    if not any(isinstance(c, Tensor) for c in counter):
+        counter = (torch.tensor(counter[0]), *counter[1:])
+    c0, c1, c2, c3 = counter  # numbers stay numbers: as tensors they would have to be sent to the device, one by one
     k0, k1 = key[0] & _MASK, key[1] & _MASK
     for _ in range(10):
         # the product wraps in int64; its bits are those of the unsigned product
@@ -42,7 +44,7 @@ def philox(
             p0 & _MASK,
         )
         k0, k1 = (k0 + _WEYL[0]) & _MASK, (k1 + _WEYL[1]) & _MASK
-    return [c0, c1, c2, c3]
+    return [c0, c1, c2, c3]  # type: ignore[list-item]  # each has met every tensor by now
 
 
 def uniform(word: Tensor) -> Tensor:
@@ -69,8 +71,23 @@ def poisson(rate: Tensor, word: Tensor) -> Tensor:
     large = rate + root * w + (2.0 + w * w) / 6.0 - w * (2.0 + w * w) / (72.0 * root)
     out = large.floor_().clamp_(min=0)  # far in the lower tail the expansion falls below zero
     small = rate < _SUMMATION_LIMIT
+    if rate.device.type != "cpu":  # where asking which, or whether all are done, would wait for the device
+        return torch.where(small, _poisson_in_steps(rate.clamp(max=_SUMMATION_LIMIT), u), out)
     out[small] = _poisson_by_summation(rate[small], u[small])
     return out
+
+
+def _poisson_in_steps(rate: Tensor, u: Tensor) -> Tensor:
+    """Return what :func:`_poisson_by_summation` does, after as many steps as the largest number takes."""
+    lam, u = rate.double(), u.double()
+    term = torch.exp(-lam)
+    total = term.clone()
+    count = torch.zeros_like(lam)
+    for k in range(1, _STEPS + 1):
+        count += u > total
+        term *= lam / k
+        total += term
+    return count.to(rate.dtype)
 
 
 def _poisson_by_summation(rate: Tensor, u: Tensor) -> Tensor:

@@ -11,9 +11,12 @@ import torch
 
 from lenssr.config.compose import plain
 from lenssr.config.identity import stage_nodes
+from lenssr.data.camera.observe import Address, Window
 from lenssr.results.tables.collect import configurations
+from lenssr.runs.devices import precision_of
 from lenssr.runs.provenance import machine
 from lenssr.runs.stages import stage_config
+from lenssr.system.processes import finished
 from lenssr.system.progress import track
 from lenssr.tasks import Diffusion, Task
 
@@ -93,9 +96,15 @@ def _cost(label: str, config: dict[str, Any], task: Task, batch: int | None) -> 
     scale, size, load = config["dataset"]["scale"], config["dataset"]["image_size"], config["loader"]
     count = min(batch or load["batch_size"], load["batch_size"])
     parameters = [p for p in task.model.parameters() if p.requires_grad]
+    observe, half = _observation(config, device), {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+    kind = half.get(precision_of(config))
 
     def train() -> None:
-        torch.autograd.grad(task.objective(_batch(count, load["patch"], scale, device))["loss"], parameters)
+        batch = _batch(count, load["patch"], scale, device)
+        observe(batch)
+        with torch.autocast(device.type, kind, enabled=kind is not None):
+            loss = task.objective(batch)["loss"]
+        torch.autograd.grad(loss, parameters)
 
     @torch.inference_mode()
     def infer() -> None:
@@ -108,6 +117,23 @@ def _cost(label: str, config: dict[str, Any], task: Task, batch: int | None) -> 
     # a diffusion model draws in the test alone
     images = splits["test"] + (0 if isinstance(task, Diffusion) else validations * splits["validation"])
     return Cost(label, step, steps, _seconds(infer) / count, images)
+
+
+def _observation(config: dict[str, Any], device: torch.device) -> Callable[[Any], None]:
+    """Return what draws a batch's noise, as training does at every step; nothing where images are read as they are."""
+    from lenssr.runs.build import build_data
+
+    needs_files = "root" in config["dataset"]["source"]
+    data = None if needs_files or config["task"].get("targets") else build_data(config)
+
+    def draw(batch: Any) -> None:
+        if data is not None:
+            flux, index = batch["hr"][:, 0], batch["index"]
+            corner, time = torch.zeros_like(index), torch.full((len(index),), 1000.0, device=device)
+            window = Window(corner, corner, flux.shape[-1], flux.shape[-1])
+            data.observation(flux, time, 1.0, window, Address(index, 0, (0, 0)))
+
+    return draw
 
 
 def _batch(count: int, size: int, scale: int, device: torch.device) -> Any:
@@ -127,11 +153,13 @@ def _batch(count: int, size: int, scale: int, device: torch.device) -> Any:
 
 
 def _seconds(work: Callable[[], None]) -> float:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
     def once() -> float:
+        finished(device)
         start = time.perf_counter()
         work()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
+        finished(device)
         return time.perf_counter() - start
 
     once()  # the first one warms up

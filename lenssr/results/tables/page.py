@@ -94,7 +94,7 @@ def _runs(table: Table, folder: Path) -> str:
     for row in table.rows:
         for result in row.results:
             path = Path(os.path.relpath(result.folder.resolve(), folder.resolve())).as_posix()
-            text = f"{row.label}: {result.folder.relative_to(result.run.parent).as_posix()}"
+            text = f"{row.label}: {result.place.as_posix()}"
             lines.append(f"<li><a href='{html.escape(path, quote=True)}/'>{html.escape(text)}</a></li>")
     return f"<details><summary>{len(lines)} runs</summary><ul>{''.join(lines)}</ul></details>" if lines else ""
 

@@ -89,3 +89,17 @@ def test_small_poisson_numbers_end(rate):
 def test_counts_are_never_negative():
     rate = torch.arange(12.0, 60.0).view(-1, 1)
     assert (poisson(rate, torch.tensor([0, 10, 1000, 10_000])) >= 0).all()
+
+
+def test_small_poisson_numbers_need_no_question_to_the_device():
+    """As many steps for all as the largest number takes, bit for bit what summing until none is left gives."""
+    from lenssr.data.camera import random
+
+    rate = torch.rand(200_000, generator=torch.Generator().manual_seed(1)) * random._SUMMATION_LIMIT
+    below = torch.nextafter(torch.tensor(random._SUMMATION_LIMIT), torch.tensor(0.0))
+    rate[:6] = below
+    rate[6:12] = 0
+    word = torch.cat([EXTREMES, EXTREMES, words(199_988, 4)])
+    found = random._poisson_in_steps(rate, uniform(word))
+    assert torch.equal(found, random._poisson_by_summation(rate, uniform(word)))
+    assert float(found.max()) == random._STEPS  # fewer steps would not do
