@@ -37,6 +37,7 @@ _WITHOUT = (
 _TOGETHER = 8  # small images of one size that a network sees at once
 _WAITING = 32  # images of whatever size that wait for others of their size
 _HIGH = 1e4  # a sky over its noise which float32 does not hold with it
+_NOISELESS = 1e-3  # of the peak, where no noise can be measured
 
 
 def upscale(
@@ -135,6 +136,9 @@ def _prepared(network: Network, number: int, image: Image) -> _Prepared:
     data = np.empty(known.shape, np.float32)
     for rows in strips(known.shape):  # float32 holds a noise of one on a sky of 1e8 only once that is taken off
         data[rows] = known[rows].astype(np.float64) - level
+    if not noise:  # as of an image that was simulated without
+        noise = _NOISELESS * (float(data.max()) or 1.0)
+        image.notes.append("it has no noise that could be measured; 1/1000 of its peak is taken for it")
     gain, why = _gain(data, noise, seen)
     return _Prepared(number, image, data, here, level, noise, gain, why)
 

@@ -108,6 +108,13 @@ def test_scaling_the_input_scales_the_output(run):
     assert other.symmetry / 1000 == pytest.approx(one.symmetry, abs=1e-5)
 
 
+def test_an_image_without_noise_is_upscaled_and_said_to_have_none(run):
+    image = (np.random.default_rng(0).uniform(size=(40, 40)) > 0.9).astype(float)
+    (product,) = upscale(run, image)
+    assert np.nansum(product.sr) == pytest.approx(image.sum(), rel=1e-6)
+    assert any("no noise that could be measured" in warning for warning in product.warnings)
+
+
 def test_unmeasured_pixels_stay_unmeasured(run):
     image = lens()
     image[10:13, 20] = np.nan

@@ -1,0 +1,48 @@
+"""The check of posteriors: it accepts right ones, notices wrong ones, and knows what it cannot check."""
+
+import json
+
+import numpy as np
+import pytest
+from tiny import TINY
+
+from lenssr.config.compose import compose
+from lenssr.errors import ConfigError
+from lenssr.results import limits
+from lenssr.train import train
+
+SMALL = ["model.particles=32", "model.library=128", "scale.dataset={train: 9, validation: 3, test: 12}"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return train(compose(["model=limit", *TINY, *SMALL, f"paths.outputs={tmp_path_factory.mktemp('limits')}"])).folder
+
+
+def test_ranks_of_right_posteriors_are_even_and_those_of_moved_ones_are_not(run):
+    data, exposures, cases = limits._opened(run)
+    found = limits.ranks(data, exposures, cases)
+    place = found[found["parameter"].str.startswith("source_")]
+    assert len(place) == 24 and 0.5 < np.sqrt(np.square(place["pull"]).mean()) < 1.7
+    data.sets["test"].parameters["source_x"] += 0.1  # arcsec, many widths
+    moved = limits.ranks(data, exposures, cases)
+    assert (moved.loc[moved["parameter"] == "source_x", "rank"] > 0.99).mean() > 0.8
+
+
+def test_two_samplers_agree_and_the_command_says_so(run, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("emcee")
+    monkeypatch.setattr(limits, "_STEPS", 120)
+    monkeypatch.setattr(limits, "_BURN", 40)
+    monkeypatch.setattr("sys.argv", ["limits", str(run), "--second", "2", "--to", str(tmp_path)])
+    limits.main()
+    told = capsys.readouterr().out
+    known = json.loads((tmp_path / "limit_lr.json").read_text())
+    assert "ranks even with p" in told and (tmp_path / "limit_lr_ranks.png").is_file()
+    place = [row for row in known["second"] if row["parameter"].startswith("source_")]
+    assert len(place) == 4 and all(abs(row["shift"]) < 1 and 0.5 < row["ratio"] < 2 for row in place)
+
+
+def test_another_run_is_no_limit(run, tmp_path):
+    other = train(compose(["model=bilinear", *TINY, f"paths.outputs={tmp_path}"])).folder
+    with pytest.raises(ConfigError, match="model=limit"):
+        limits._opened(other)
