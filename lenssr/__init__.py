@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lenssr.system.version import __version__
 
-__all__ = ["__version__", "load", "load_run", "open", "upscale"]
+__all__ = ["__version__", "load", "load_run", "open", "results", "upscale"]
 
 # Hydra finds launchers in a package called hydra_plugins, wherever on the path it lies
 sys.path.append(str(Path(__file__).parent / "_plugins"))
@@ -25,6 +25,10 @@ def __getattr__(name: str) -> object:
         from lenssr.inference import upscale
 
         return upscale
+    if name == "results":
+        import importlib
+
+        return importlib.import_module("lenssr.results")
     if name == "open":
         from lenssr.results.look import open_set
 

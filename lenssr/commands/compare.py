@@ -3,86 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import json
-import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from lenssr.commands.sides import LOWER, Side, apart, scores_of, side
 from lenssr.config.compose import select
-from lenssr.config.identity import NOT_IDENTITY
 from lenssr.errors import ConfigError, RunError
 from lenssr.runs.find import RUNS
-from lenssr.runs.listing import Listed, chosen
 from lenssr.system.commands import command
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Side", "compared", "main", "side"]
+__all__ = ["compared", "main"]
 
-_LOWER = ("mse", "mae", "error", "crps", "nll", "ring_offset")  # of which less is better, by the end of the name
 _SHOWN = ("report/mse", "report/psnr", "report/ssim", "truth/mse", "truth/psnr", "truth/ssim")
-_SET = ("dataset.source", "dataset.observation", "dataset.image_size", "dataset.scale", "physics")
-
-
-@dataclass(frozen=True)
-class Side:
-    """The trainings of one configuration, one a seed, in the order of their seeds."""
-
-    label: str
-    runs: list[Listed]
-
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        """Of the trainings."""
-        return tuple(int(run.get("seed")) for run in self.runs)
-
-
-def side(words: str, runs: Path = RUNS) -> Side:
-    """Return the finished runs that words name: a folder, the beginning of a name, or filters as of ``lenssr runs``.
-
-    Raises:
-        RunError: there is none, or they differ in more than their seed.
-    """
-    known = sorted(chosen(shlex.split(words), runs), key=lambda run: int(run.get("seed") or 0))
-    found = [run for run in known if run.state == "done"]
-    if not found:
-        states = ", ".join(sorted({run.state for run in known}))
-        raise RunError(f"'{words}' names no finished run" + (f" (state: {states})." if states else "."))
-    first, *others = found
-    for other in others:
-        apart = _apart(first.config, other.config)
-        if apart:
-            raise RunError(
-                f"'{words}' names runs that differ in more than their seed: {first.folder.name} and "
-                f"{other.folder.name} in {', '.join(apart[:4])}. Give more words, as {apart[0]}=<value>."
-            )
-        if other.get("seed") in {run.get("seed") for run in found if run is not other}:
-            raise RunError(f"'{words}' names two runs of seed {other.get('seed')}; give more words.")
-    label = first.folder.name if len(found) == 1 else first.folder.name.rpartition("-")[0]
-    return Side(label, found)
-
-
-def _apart(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    skipped = {*NOT_IDENTITY, "seed"}
-    flat_one, flat_other = _flat(one, "", skipped), _flat(other, "", skipped)
-    return sorted(key for key in flat_one.keys() | flat_other.keys() if flat_one.get(key) != flat_other.get(key))
-
-
-def _flat(node: dict[str, Any], prefix: str, skipped: set[str]) -> dict[str, str]:
-    """Return the values by dotted key; a folder of a stage is another's affair."""
-    found: dict[str, str] = {}
-    for key, value in node.items():
-        path = f"{prefix}{key}"
-        if path in skipped or (key == "run" and "overrides" in node):
-            continue
-        if isinstance(value, dict) and value:
-            found |= _flat(value, f"{path}.", skipped)
-        else:
-            found[path] = json.dumps(value, default=str)
-    return found
 
 
 def compared(one: Side, other: Side) -> pd.DataFrame:
@@ -94,16 +30,17 @@ def compared(one: Side, other: Side) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 
+    from lenssr.results.shipped import SET
     from lenssr.results.tables.statistics import compare, detectable, holm, verdict
 
-    for path in _SET:
+    for path in SET:
         if select(one.runs[0].config, path) != select(other.runs[0].config, path):
-            if _apart({"x": select(one.runs[0].config, path)}, {"x": select(other.runs[0].config, path)}) == [
+            if apart({"x": select(one.runs[0].config, path)}, {"x": select(other.runs[0].config, path)}) == [
                 "x.folder"
             ]:
                 continue
             raise RunError(f"{one.label} and {other.label} were tested on other images: their {path} differ.")
-    scores = [_scores(member) for member in (one, other)]
+    scores = [scores_of(member) for member in (one, other)]
     known = [name for name in _SHOWN if name in scores[0] and name in scores[1]]
     known = known or [name for name in scores[0] if name in scores[1]]
     if not known:
@@ -119,26 +56,8 @@ def compared(one: Side, other: Side) -> pd.DataFrame:
         found[-1]["result"] = result
     for line, p in zip(found, holm([line["p"] for line in found]), strict=True):
         line["p_holm"] = float(p)
-        line["verdict"] = verdict(line.pop("result"), float(p), not line["score"].endswith(_LOWER))
+        line["verdict"] = verdict(line.pop("result"), float(p), not line["score"].endswith(LOWER))
     return pd.DataFrame(found)
-
-
-def _scores(member: Side) -> dict[str, Any]:
-    """Return the scores (seeds, images) by name."""
-    import numpy as np
-    import pandas as pd
-
-    frames = []
-    for run in member.runs:
-        path = run.folder / "per_image.parquet"
-        if not path.is_file():
-            raise RunError(f"{run.folder} has no per_image.parquet: the scores of each image are needed.")
-        frames.append(pd.read_parquet(path).sort_values("index"))
-    names = [name for name in map(str, frames[0].select_dtypes("number")) if name.startswith("prediction/")]
-    whole = [name for name in names if all(name in frame for frame in frames)]
-    stacked = {name: np.stack([frame[name].to_numpy(float) for frame in frames]) for name in whole}
-    found = {name.removeprefix("prediction/"): values for name, values in stacked.items()}
-    return {name: values for name, values in found.items() if np.isfinite(values).all()}
 
 
 def sampled(one: Side, other: Side) -> str:
@@ -165,10 +84,24 @@ def main() -> None:
         "filters in quotes: lenssr compare 'loss=mse model=rdn' 'loss=mse_aae model=rdn'.",
     )
     parser.add_argument("one", help="a run, or the runs of one configuration")
-    parser.add_argument("other", help="likewise; differences are the first less this")
+    parser.add_argument(
+        "other", nargs="?", help="likewise; differences are the first less this; left out: every row of --table"
+    )
+    parser.add_argument("--table", default="residual_models", help="of the package's own [%(default)s]")
+    parser.add_argument("--score", default="truth/psnr", help="that rows are compared by [%(default)s]")
     parser.add_argument("--outputs", type=Path, default=RUNS.parent, help="folder of the runs' folder [%(default)s]")
     arguments = parser.parse_args()
-    command(lambda: _show(*(side(words, arguments.outputs / "runs") for words in (arguments.one, arguments.other))))
+    runs = arguments.outputs / "runs"
+
+    def work() -> None:
+        if arguments.other:
+            _show(side(arguments.one, runs), side(arguments.other, runs))
+        else:
+            from lenssr.commands.place import show
+
+            show(side(arguments.one, runs), arguments.table, arguments.score)
+
+    command(work)
 
 
 def _show(one: Side, other: Side) -> None:

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_rel
 
-from lenssr.commands.compare import compared, side
+from lenssr.commands.compare import compared
+from lenssr.commands.sides import side
 from lenssr.errors import RunError
 
 
