@@ -46,7 +46,10 @@ class Predict:
 
     def __init__(self, folder: str | Path, config: dict[str, Any], metrics: dict[str, Any], model: nn.Module) -> None:
         self._folder, self._config, self._metrics, self._model = Path(folder), config, metrics, model
-        self.scale, self.unit = int(config["dataset"]["scale"]), float(metrics["unit"])
+        try:
+            self.scale, self.unit = int(config["dataset"]["scale"]), float(metrics["unit"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(f"{folder} is damaged: its files do not tell dataset.scale and unit.") from error
 
     def __call__(self, images: Images, check: bool = True) -> Images:
         """Return the super-resolved images, of the kind, the float type and the number of dimensions that came.

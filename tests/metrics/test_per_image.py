@@ -21,7 +21,8 @@ class Reader:
     def __init__(self, count):
         self.images = range(count)
 
-    def read(self, index, window, epoch):
+    def read(self, where):
+        index = where.index
         images = [torch.rand(2, 1, 12, 12, generator=torch.Generator().manual_seed(int(i))) for i in index]
         lr, hr = torch.stack(images).unbind(1)
         return {"lr": lr, "hr": hr, "index": index}

@@ -56,7 +56,7 @@ def test_each_input_is_what_it_says(tmp_path):
         data = build_data(plain(compose([*common, f"dataset.inputs={kind}"])))
         batch = next(iter(data.evaluation("test")))
         seen[kind] = batch["input"]
-        pair = next(iter(data._pairs("test")))
+        pair = next(iter(data.pairs("test")))
         expected = (
             torch.nn.functional.interpolate(pair["lr"], scale_factor=2, mode="bilinear")
             if kind == "interpolated"
@@ -77,7 +77,7 @@ def test_super_resolved_images_are_those_of_the_stage_and_made_once(tmp_path, ca
     config = plain(compose(["model=resnet18", *TINY, "dataset.inputs=super_resolved", f"paths.outputs={tmp_path}"]))
     config["task"]["upscaler"]["run"] = str(stage)
     data = build_data(config)
-    pair, batch = next(iter(data._pairs("test"))), next(iter(data.evaluation("test")))
+    pair, batch = next(iter(data.pairs("test"))), next(iter(data.evaluation("test")))
     unit = data.sets["train"].unit
     with torch.no_grad():
         expected = model(pair["lr"] * unit / model.unit) * model.unit / unit

@@ -113,9 +113,14 @@ def configurations(
 ) -> list[tuple[str, dict[str, Any]]]:
     """Return (label, plain configuration of the first seed) of every row that trains, and of the others if asked."""
     table = _definition(name)
-    chosen = [*overrides, *table["overrides"], "seed=0"]
     rows = [row for row in table["rows"].values() if evaluations or not row.get("evaluate")]
-    return [(row["label"], plain(compose([*chosen, *row["overrides"]]))) for row in rows]
+    return [(row["label"], plain(compose([*_overrides(table, overrides, row), "seed=0"]))) for row in rows]
+
+
+def _overrides(definition: dict[str, Any], shared: Sequence[str], entry: dict[str, Any]) -> tuple[str, ...]:
+    """Return a row's overrides; what is asked of a table's network is not asked of a limit, which has none."""
+    own = [word for word in shared if not (entry.get("limit") and word.startswith("model."))]
+    return (*own, *definition["overrides"], *entry["overrides"])
 
 
 def _row(wanted: _Wanted, key: str, entry: dict[str, Any]) -> Row:
@@ -127,7 +132,7 @@ def _row(wanted: _Wanted, key: str, entry: dict[str, Any]) -> Row:
         curve=entry.get("curve"),
         published=entry.get("published", {}),
     )
-    shared = (*wanted.overrides, *wanted.definition["overrides"], *entry["overrides"])
+    shared = _overrides(wanted.definition, wanted.overrides, entry)
     if wanted.nothing:  # composing takes a fifth of a second
         row.random = _random(shared)
         row.missing = [Gap((*shared, f"seed={seed}")) for seed in (wanted.seeds if row.random else wanted.seeds[:1])]
