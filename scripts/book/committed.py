@@ -96,7 +96,7 @@ def _config(words: list[str]) -> str:
     for key in path.split("."):
         try:
             value = value[int(key) if isinstance(value, list) else key]
-        except (KeyError, IndexError) as error:
+        except (KeyError, IndexError, TypeError) as error:
             raise Missing(f"configs/{name}.yaml has no {path}.") from error
     return str(value)
 
@@ -117,7 +117,7 @@ def _json(words: list[str]) -> str:
         value: Any = json.loads((REPORT / name).read_text())
         for key in path.split("."):
             value = value[int(key) if isinstance(value, list) else key]
-    except (KeyError, IndexError, FileNotFoundError) as error:
+    except (KeyError, IndexError, TypeError, FileNotFoundError) as error:
         raise Missing(f"outputs/report/{name} has no {path}.") from error
     return format(value, form[0]) if form else str(value)
 

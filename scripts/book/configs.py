@@ -40,6 +40,8 @@ def read(path: Path) -> tuple[str, list[Line]]:
         if "@package" not in line:
             top.append(_comment(line))
     node = yaml.compose(text)
+    if isinstance(node, yaml.MappingNode) and not node.value:  # {}: nothing but what stands beside it
+        top += [_comment(row[place:]) for row in source if (place := _hash(row))]
     found = list(lines(node, source, "")) if isinstance(node, yaml.MappingNode) else []
     return " ".join(top), found
 
