@@ -31,7 +31,27 @@ def on_files(files: Files, config: Any) -> Files:
     made = {**configs.pages(), **api.pages(), **results.pages(), "reference/commands.md": commands.page()}
     for place, content in made.items():
         files.append(File.generated(config, place, content=content))
+    _contents(config.nav, sorted(place for place in made if place.endswith(".md")))
     return files
+
+
+def _contents(nav: list[Any], places: list[str]) -> None:
+    """Put generated pages below the page that stands for them in the contents."""
+    below = {"reference/config.md": "reference/config/", "reference/api.md": "reference/api/", "results/index.md": "results/"}
+    for entry in nav:
+        for title, inside in list(entry.items()) if isinstance(entry, dict) else []:
+            if isinstance(inside, list):
+                _contents(inside, places)
+            elif inside in below:
+                found = [place for place in places if place.startswith(below[inside]) and place != inside]
+                entry[title] = [inside, *_by_size(found)]
+
+
+def _by_size(places: list[str]) -> list[Any]:
+    """Return pages, those of a size in a section of their own."""
+    sizes = sorted({parts[1] for place in places if len(parts := place.split("/")) == 3 and parts[0] == "results"})
+    sections = [{f"scale={size}": [p for p in places if p.startswith(f"results/{size}/")]} for size in sizes]
+    return [*sections, *(p for p in places if not any(p.startswith(f"results/{size}/") for size in sizes))]
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
