@@ -1,4 +1,4 @@
-"""Typeset the article, every number of it read from the committed results: ``python scripts/article.py``, `make article`."""
+"""Typeset the article, every number of it read from the committed results: ``python scripts/article.py``."""
 
 from __future__ import annotations
 

@@ -131,10 +131,8 @@ def anew(key):
         return f"{facts['chi2']:.2f}"
     if kind == "said":  # one row less another, from the records of both
         one, other = re.search(r"dB, (.+) less (.+)$", words[1]).groups()
-        means = [
-            statistics.fmean(m["scores"]["prediction"]["truth/psnr"]["mean"] for m in kept(row_of("residual_models", r)[1]["overrides"]))
-            for r in (one, other)
-        ]  # fmt: skip
+        runs = (kept(row_of("residual_models", row)[1]["overrides"]) for row in (one, other))
+        means = [statistics.fmean(m["scores"]["prediction"]["truth/psnr"]["mean"] for m in row) for row in runs]
         return f"{means[1] - means[0]:.3f}"
     name, label, score, part = words
     if part.startswith("diff-"):

@@ -71,7 +71,10 @@ def test_a_number_whose_result_is_gone_stops_the_build():
     import committed
 
     assert committed.resolve("table|overnight/residual_models|RDN|truth/psnr|both") == "41.23 ± 0.14"
-    assert committed.resolve("table|overnight/content_loss_rdn|MSE + content of the reconstruction|truth/psnr|diff-low") == "−0.77"
+    assert (
+        committed.resolve("table|overnight/content_loss_rdn|MSE + content of the reconstruction|truth/psnr|diff-low")
+        == "−0.77"
+    )
     for key in (
         "table|overnight/residual_models|RDNN|truth/psnr",
         "table|overnight/residual_models|RDN|truth/psn",
@@ -93,7 +96,9 @@ def test_links_that_lead_nowhere_are_found(tmp_path):
     (tmp_path / "a.html").write_text('<a href="b.html#x">b</a><a href="a.html#y">a</a><h1 id="y"></h1>')
     (tmp_path / "b.html").write_text('<h1 id="x"></h1><a href="https://example.org/">away</a>')
     assert links.broken(tmp_path) == []
-    (tmp_path / "b.html").write_text('<h1 id="z"></h1><script src="https://example.org/x.js"></script><img src="c.png">')
+    (tmp_path / "b.html").write_text(
+        '<h1 id="z"></h1><script src="https://example.org/x.js"></script><img src="c.png">'
+    )
     assert links.broken(tmp_path) == ["a.html: b.html#x", "b.html loads https://example.org/x.js", "b.html: c.png"]
 
 

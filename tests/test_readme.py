@@ -73,7 +73,11 @@ def smaller(arguments):
     if model == "label_limit":
         return [*(o for o in TINY_LABELS if not o.startswith("model.")), *few]
     tiny = [o for o in TINY if not o.startswith("loader.patch") or "scale=report" not in arguments]
-    return [*tiny, *{"rdn": TINY_RDN, "aae": ["model.latent=8"], "limit": few, "fitted": few[1:]}.get(model, []), *TINY_STAGE]
+    return [
+        *tiny,
+        *{"rdn": TINY_RDN, "aae": ["model.latent=8"], "limit": few, "fitted": few[1:]}.get(model, []),
+        *TINY_STAGE,
+    ]
 
 
 SCRIPTS = typed("python scripts/")

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-
 from committed import ROOT
 
 __all__ = ["Line", "lines", "pages", "read"]

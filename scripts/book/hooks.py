@@ -12,7 +12,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import api
 import commands
-import configs
 import links
 import product
 import results
@@ -21,6 +20,8 @@ from latex2mathml.converter import convert
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.utils import get_relative_url
+
+import configs
 
 _MATH = re.compile(r'<(?P<tag>span|div) class="arithmatex">\\[(\[](?P<tex>.*?)\\[)\]]</(?P=tag)>', re.S)
 _ROLE = re.compile(r":(?:class|func|meth|mod):<code>~?([\w.]+)</code>")
@@ -37,7 +38,11 @@ def on_files(files: Files, config: Any) -> Files:
 
 def _contents(nav: list[Any], places: list[str]) -> None:
     """Put generated pages below the page that stands for them in the contents."""
-    below = {"reference/config.md": "reference/config/", "reference/api.md": "reference/api/", "results/index.md": "results/"}
+    below = {
+        "reference/config.md": "reference/config/",
+        "reference/api.md": "reference/api/",
+        "results/index.md": "results/",
+    }
     for entry in nav:
         for title, inside in list(entry.items()) if isinstance(entry, dict) else []:
             if isinstance(inside, list):

@@ -1,4 +1,4 @@
-"""Internal links of a built site: every file and every place in it must be there, and nothing be loaded from elsewhere."""
+"""Links of a built site: every file and every place in it must be there, and nothing be loaded from elsewhere."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def broken(site: Path) -> list[str]:
                 continue
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             target = target / "index.html" if target.is_dir() else target
-            if not target.is_file():
-                wrong.append(f"{name}: {link}")
-            elif parts.fragment and target in pages and unquote(parts.fragment) not in {*pages[target].places, "top"}:
+            if not target.is_file() or (
+                parts.fragment and target in pages and unquote(parts.fragment) not in {*pages[target].places, "top"}
+            ):
                 wrong.append(f"{name}: {link}")
     return wrong

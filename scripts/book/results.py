@@ -39,7 +39,7 @@ def _index() -> str:
         contents.append(f"- `scale={size}`: " + ", ".join(f"[{name}]({size}/{name}.md)" for name in names))
     costs = sorted(path.stem for path in REPORT.glob("*_cost.md"))
     contents.append("- costs: " + ", ".join(f"[{name}]({name}.md)" for name in costs))
-    others = [path for path in sorted(REPORT.glob("*/*.txt"))]
+    others = sorted(REPORT.glob("*/*.txt"))
     contents += [f"- [{path.stem}]({path.parent.name}/{path.stem}.md)" for path in others]
     return text.replace("## What they say", "\n".join(contents) + "\n\n## What they say", 1)
 
