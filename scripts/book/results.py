@@ -10,7 +10,7 @@ from committed import REPORT, ROOT
 
 __all__ = ["pages"]
 
-_MOVED = {"../../docs/statistics.md": "../how/statistics.md", "../README.md": "../index.md"}
+_MOVED = {"../../docs/how/statistics.md": "../how/statistics.md", "../README.md": "../index.md"}
 
 
 def pages() -> dict[str, str | bytes]:
@@ -32,7 +32,7 @@ def pages() -> dict[str, str | bytes]:
 def _index() -> str:
     text = (REPORT / "README.md").read_text()
     for old, new in _MOVED.items():
-        text = text.replace(old, new.replace("../how", "../how"))
+        text = text.replace(f"]({old})", f"]({new})")
     contents = ["## All pages", ""]
     for size in sorted({path.parent.name for path in REPORT.glob("*/*.md")}):
         names = sorted(path.stem for path in (REPORT / size).glob("*.md"))
