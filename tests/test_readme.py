@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 import yaml
@@ -83,11 +84,16 @@ def smaller(arguments):
 SCRIPTS = typed("python scripts/")
 
 
+@cache
+def help_of(script):
+    return subprocess.run([sys.executable, script, "--help"], cwd=ROOT, capture_output=True, text=True).stdout
+
+
 @pytest.mark.parametrize("command", SCRIPTS)
 def test_every_script_is_there_and_knows_its_flags(command):
     """Their work is tested beside what they call; here, that the README calls them rightly."""
     _, script, *arguments = shlex.split(command)
-    help_text = subprocess.run([sys.executable, script, "--help"], cwd=ROOT, capture_output=True, text=True).stdout
+    help_text = help_of(script)
     assert all(argument in help_text for argument in arguments if argument.startswith("--"))
     tables = {path.stem for path in CONFIGS.glob("table/*.yaml")}
     words = [a for a in arguments if "=" not in a and not a.startswith(("-", "outputs/"))]
