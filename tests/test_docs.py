@@ -125,6 +125,20 @@ def test_the_product_page_has_every_extension_and_keyword():
         assert f"`{extension}`" in page
 
 
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ("tutorials/own_model.md", "One Python file and one YAML file"),
+        ("how/scores.md", "`truth/psnr`"),
+        ("how/identity.md", "Why a run is found finished"),
+        ("cite.md", "@software{lenssr"),
+    ],
+)
+def test_what_people_ask_is_one_click_away(page, words):
+    assert f"({page})" in (ROOT / "docs/index.md").read_text()
+    assert words in (ROOT / "docs" / page).read_text()
+
+
 @pytest.mark.slow
 def test_the_site_is_built_without_a_warning(tmp_path, caplog, monkeypatch):
     """Every page, strictly; its hooks follow every link of what was built."""

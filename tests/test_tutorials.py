@@ -119,3 +119,21 @@ def test_every_tutorial_is_one_that_is_typed():
     assert set(TUTORIALS) == set(SAID)
     index = (ROOT / "docs/tutorials/index.md").read_text()
     assert all(f"({name}.md)" in index for name in TUTORIALS)
+
+
+def test_the_notebook_runs(folder, monkeypatch, capfd):
+    import json
+
+    import matplotlib
+
+    matplotlib.use("Agg")
+    notebook = json.loads((ROOT / "docs/tutorials/first_hour.ipynb").read_text())
+    scope = {}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            assert not cell["outputs"]
+            text = cell["source"].replace('"loss=mse_aae"', f"*{SMALL!r}")
+            exec(compile(text, "first_hour.ipynb", "exec"), scope)
+    said = capfd.readouterr().out
+    assert "rdn-mse-model1-4steps-9images-" in said and "(48, 48)" in said
+    assert {"prediction", "ceiling"} <= set(scope["scores"])
