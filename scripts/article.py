@@ -55,7 +55,9 @@ def typeset(source: Path, pdf: Path) -> None:
         raise ConfigError("The typesetter is missing: pip install 'lenssr[docs]'.") from error
     given = inputs(source.read_text())
     try:
-        made, warnings = typst.compile_with_warnings(str(source), root=str(ROOT), sys_inputs=given)
+        made, warnings = typst.compile_with_warnings(
+            str(source), root=str(ROOT), sys_inputs=given, ignore_system_fonts=True
+        )
     except typst.TypstError as error:
         raise ConfigError(f"{source.name} cannot be typeset: {error.message}") from error
     if warnings:

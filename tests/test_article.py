@@ -148,6 +148,11 @@ def test_every_number_comes_out_again(told):
     assert not wrong
 
 
+def test_no_call_swallows_what_stands_behind_it():
+    """Typst takes a semicolon after a call for its end."""
+    assert not re.findall(r"#[tdn]\([^()]*\);", SOURCE.read_text())
+
+
 def test_no_number_is_typed_by_hand():
     """What is left of the prose without its calls holds no decimal but the one that a row's name has."""
     text = re.sub(r"(?m)^#(import|set|show|let|align) .*$", "", SOURCE.read_text())

@@ -15,7 +15,7 @@ import commands
 import links
 import product
 import results
-from committed import filled
+from committed import ROOT, filled
 from latex2mathml.converter import convert
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
@@ -23,6 +23,7 @@ from mkdocs.utils import get_relative_url
 
 import configs
 
+PDF = ROOT / "outputs" / "article" / "lenssr.pdf"
 _MATH = re.compile(r'<(?P<tag>span|div) class="arithmatex">\\[(\[](?P<tex>.*?)\\[)\]]</(?P=tag)>', re.S)
 _ROLE = re.compile(r":(?:class|func|meth|mod):<code>~?([\w.]+)</code>")
 
@@ -30,6 +31,8 @@ _ROLE = re.compile(r":(?:class|func|meth|mod):<code>~?([\w.]+)</code>")
 def on_files(files: Files, config: Any) -> Files:
     """Add what is made of configs, commands, docstrings and results."""
     made = {**configs.pages(), **api.pages(), **results.pages(), "reference/commands.md": commands.page()}
+    if PDF.is_file():
+        made["lenssr.pdf"] = PDF.read_bytes()
     for place, content in made.items():
         files.append(File.generated(config, place, content=content))
     _contents(config.nav, sorted(place for place in made if place.endswith(".md")))
@@ -61,7 +64,8 @@ def _by_size(places: list[str]) -> list[Any]:
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
     """Put committed numbers, and lists that the code holds, into a text."""
-    return filled(markdown).replace("{{ keywords }}", product.keywords())
+    article = "[lenssr.pdf](lenssr.pdf)" if PDF.is_file() else "`outputs/article/lenssr.pdf`"
+    return filled(markdown).replace("{{ keywords }}", product.keywords()).replace("{{ article }}", article)
 
 
 def on_page_content(content: str, page: Any, config: Any, files: Files) -> str:
