@@ -12,7 +12,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --no-deps lenstronomy==1.14.2
 	touch $@
 
-.PHONY: help install train test test-all lint report benchmark clean
+.PHONY: help install train test test-all lint docs article dist report benchmark clean
 help: ## Show the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
@@ -32,6 +32,15 @@ lint: $(INSTALLED) ## ruff, mypy, and which room may import which
 	$(BIN)/ruff format --check lenssr tests scripts train.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
+
+docs: $(INSTALLED) ## The documentation, as pages: outputs/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+article: $(INSTALLED) ## The article, its numbers from outputs/report: outputs/article/lenssr.pdf
+	$(BIN)/python scripts/article.py
+
+dist: $(INSTALLED) ## A wheel and an sdist: dist/
+	$(BIN)/python -m build --no-isolation --outdir dist .
 
 report: $(INSTALLED) ## Every table and figure of the report at scale=quick, resumable: hours
 	$(BIN)/python scripts/reproduce.py

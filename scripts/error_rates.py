@@ -1,4 +1,4 @@
-"""How often the tables' test errs, by simulation: ``python scripts/error_rates.py``; docs/statistics.md has its answer.
+"""How often the tables' test errs, by simulation: ``python scripts/error_rates.py``; docs/how/statistics.md has it.
 
 Networks that differ by their seeds alone (0.4 dB from training to training, 0.3 dB from image to image beside what all
 share, 240 test images) are compared as a table compares its rows; then one that is better by two of these 0.4 dB.

@@ -1,9 +1,10 @@
-"""The README's commands are the ones that run, and what it says of the code is so."""
+"""The commands of README and documentation are the ones that run, and what they say of the code is so."""
 
 import re
 import shlex
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 import yaml
@@ -12,13 +13,17 @@ from tiny import ROOT, TINY, TINY_DIFFUSION, TINY_LABELS, TINY_RDN, TINY_RDN_STA
 from lenssr.config.groups import CONFIGS
 
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.S)
-COMMANDS = [
-    line.split("  #")[0].strip()
-    for language, block in BLOCKS
-    for line in block.splitlines()
-    if language == "bash" and line.startswith("python train.py")
-]
+PAGES = [path for path in sorted((ROOT / "docs").rglob("*.md")) if "article" not in path.parts]
+FENCE = re.compile(r"```(\w+)[^\n]*\n(.*?)```", flags=re.S)
+BLOCKS = FENCE.findall(README) + [block for path in PAGES for block in FENCE.findall(path.read_text())]
+
+
+def typed(beginning):
+    lines = (line for language, block in BLOCKS if language == "bash" for line in block.splitlines())
+    return list(dict.fromkeys(line.split("  #")[0].strip() for line in lines if line.startswith(beginning)))
+
+
+COMMANDS = typed("python train.py")
 
 
 def test_the_main_job_is_there_literally():
@@ -65,23 +70,30 @@ def smaller(arguments):
         return [*TINY_LABELS, *TINY_RDN_STAGE]
     if model == "diffusion":
         return [*TINY_DIFFUSION, *TINY_RDN_STAGE]
+    few = ["model.particles=16", "model.library=64"]
+    if model == "label_limit":
+        return [*(o for o in TINY_LABELS if not o.startswith("model.")), *few]
     tiny = [o for o in TINY if not o.startswith("loader.patch") or "scale=report" not in arguments]
-    return [*tiny, *{"rdn": TINY_RDN, "aae": ["model.latent=8"]}.get(model, []), *TINY_STAGE]
+    return [
+        *tiny,
+        *{"rdn": TINY_RDN, "aae": ["model.latent=8"], "limit": few, "fitted": few[1:]}.get(model, []),
+        *TINY_STAGE,
+    ]
 
 
-SCRIPTS = [
-    line.split("  #")[0].strip()
-    for language, block in BLOCKS
-    for line in block.splitlines()
-    if language == "bash" and line.startswith("python scripts/")
-]
+SCRIPTS = typed("python scripts/")
+
+
+@cache
+def help_of(script):
+    return subprocess.run([sys.executable, script, "--help"], cwd=ROOT, capture_output=True, text=True).stdout
 
 
 @pytest.mark.parametrize("command", SCRIPTS)
 def test_every_script_is_there_and_knows_its_flags(command):
     """Their work is tested beside what they call; here, that the README calls them rightly."""
     _, script, *arguments = shlex.split(command)
-    help_text = subprocess.run([sys.executable, script, "--help"], cwd=ROOT, capture_output=True, text=True).stdout
+    help_text = help_of(script)
     assert all(argument in help_text for argument in arguments if argument.startswith("--"))
     tables = {path.stem for path in CONFIGS.glob("table/*.yaml")}
     words = [a for a in arguments if "=" not in a and not a.startswith(("-", "outputs/"))]
@@ -119,11 +131,37 @@ def test_a_newcomer_adds_a_model_with_one_python_and_one_yaml_file(tmp_path, mon
         overrides.groups.cache_clear()
 
 
+def test_the_readme_is_what_a_newcomer_needs():
+    assert len(README.splitlines()) < 150
+    assert len(re.findall(r"!\[", README)) == 2
+
+
+def test_the_readme_leads_to_every_page_and_to_no_other():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert target.startswith("http") or (ROOT / target).exists(), target
+    for path in PAGES:
+        listed = path.parent.name in ("docs", "reference") or path.stem == "index"
+        assert listed or f"({path.relative_to(ROOT)})" in README, path
+
+
+def test_the_readmes_table_has_the_committed_numbers():
+    """Cell by cell, but for the columns that the committed table leaves out."""
+    found = {}
+    for line in (ROOT / "outputs/report/quick/main_job.md").read_text().splitlines():
+        label, *values = (re.sub("[*↑↓]", "", cell).strip() for cell in line.strip("|").split("|"))
+        if label.startswith(("RDN", "bilinear", "noise")):
+            found.setdefault(label.split()[0], values)
+    for name, row in (("rdn", "RDN,"), ("bilinear", "bilinear"), ("noise ceiling", "noise")):
+        line = next(line for line in README.splitlines() if line.startswith(f"| {name} |"))
+        mine, theirs = [cell.strip() for cell in line.strip("|").split("|")[1:]], found[row]
+        assert mine[1:3] == theirs[2:4]
+        assert mine[4:6] == [value.replace("–", "-") for value in theirs[5:7]]
+
+
 def test_the_groups_table_names_what_is_there():
-    for path in CONFIGS.glob("model/*.yaml"):
-        assert f"`{path.stem}`" in README, path.stem
-    for path in CONFIGS.glob("loss/*.yaml"):
-        assert f"`{path.stem}`" in README, path.stem
+    choices = (ROOT / "docs/reference/choices.md").read_text()
+    for path in [*CONFIGS.glob("model/*.yaml"), *CONFIGS.glob("loss/*.yaml")]:
+        assert f"`{path.stem}`" in choices, path.stem
 
 
 def test_every_yaml_has_a_target_or_values_alone():
