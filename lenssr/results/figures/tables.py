@@ -39,10 +39,10 @@ def draw(table: Table, folder: Path) -> list[Path]:
         return [_labels(table, folder / f"{table.name}_scores.png")]
     if any(row.curve for row in rows):
         return [shots_curve(table, folder / f"{table.name}_curve.png")]
-    drawn = any(_has(result, "ensemble/crps") for row in rows for result in row.results)
+    drawn = any(_has(result, "ensemble/crps") for row in rows if not row.limit for result in row.results)
     costs = folder / f"{table.name}_cost.png"
     # one network costs the same whatever its loss, and what was measured would only show the machine's other work
-    compared = drawn or len({row.parameters for row in rows}) > 1
+    compared = drawn or len({row.parameters for row in rows if row.parameters}) > 1
     grid = folder / f"{table.name}_grid.png"
     if any(has_weights(result) for row in rows for result in row.results):
         _grid(rows, grid)
