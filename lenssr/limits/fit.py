@@ -62,16 +62,19 @@ class Fitter:
             seen: flux rate in the camera's pixels, (H, W).
             time: of the exposure.
         """
-        found = [self.of_class(name, seen, time) for name in self.lenses]
+        smooth = self.of_class("no_sub", seen, time)
+        found = [smooth, self._vortex(smooth, seen, time)] if "axion" in self.lenses else [smooth]
         return min(found, key=lambda one: len(one.point) * np.log(seen.numel()) - 2 * one.log_likelihood)
 
     @torch.inference_mode()
     def of_class(self, name: str, seen: Tensor, time: float) -> Fitted:
         """Return the best fit of one class."""
         if name == "axion":
-            smooth = self.of_class("no_sub", seen, time)
-            return self._best(name, self._vortices(smooth.point, seen, time), seen, time)
+            return self._vortex(self.of_class("no_sub", seen, time), seen, time)
         return self._best(name, self.lenses[name].likeliest(seen, time, self.starts), seen, time)
+
+    def _vortex(self, smooth: Fitted, seen: Tensor, time: float) -> Fitted:
+        return self._best("axion", self._vortices(smooth.point, seen, time), seen, time)
 
     def _vortices(self, smooth: np.ndarray, seen: Tensor, time: float) -> np.ndarray:
         """Return the likeliest points of a vortex whose other numbers are those of a smooth lens."""

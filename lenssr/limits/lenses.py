@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -57,15 +58,17 @@ class Lenses:
 
     def flux(self, points: np.ndarray) -> Tensor:
         """Return the noise-free images of points of the unit cube, flux rates in HR pixels, (n, N, N)."""
-        size = max(1, _RAYS // (self.instrument.image_size * self.instrument.supersampling) ** 2)
-        parts = np.array_split(points, -(-len(points) // size))
-        return torch.cat([render(self.prior.parameters(part), self.instrument) for part in parts])
+        return torch.cat(list(self._rendered(points)))
 
     def binned(self, points: np.ndarray) -> Tensor:
         """Return the same in the pixels of the camera, (n, H, W)."""
+        return torch.cat([bin_sum(images, self.scale) for images in self._rendered(points)])
+
+    def _rendered(self, points: np.ndarray) -> Iterator[Tensor]:
+        """Yield the images of points, as many at once as a cache holds."""
         size = max(1, _RAYS // (self.instrument.image_size * self.instrument.supersampling) ** 2)
-        parts = np.array_split(points, -(-len(points) // size))
-        return torch.cat([bin_sum(self.flux(part), self.scale) for part in parts])
+        for part in np.array_split(points, -(-len(points) // size)):
+            yield render(self.prior.parameters(part), self.instrument)
 
     @torch.inference_mode()
     def posterior(self, seen: Tensor, time: float, index: int = 0) -> Sample:
