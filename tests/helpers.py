@@ -91,6 +91,15 @@ def interrupted(monkeypatch, step, *overrides):
     monkeypatch.setattr("lenssr.runs.execute.build_trainer", made)
 
 
+def exit_code(work):
+    """Do what a command does in this process; return its exit code."""
+    try:
+        work()
+    except SystemExit as stop:
+        return stop.code or 0
+    return 0
+
+
 def finished(overrides, scores, per_image, parameters=7):
     """Write the folder of a finished run as training would leave it."""
     from lenssr.config.compose import compose, plain

@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+from helpers import exit_code
 from made import lens
 from tiny import ROOT, TINY, TINY_RDN
 
@@ -85,12 +86,7 @@ def typed(line, monkeypatch, capfd):
         from lenssr.commands.main import main as work
 
         monkeypatch.setattr(sys, "argv", ["/nowhere/lenssr", *words])
-    code = 0
-    try:
-        work()
-    except SystemExit as stop:
-        code = stop.code or 0
-    return code, "".join(capfd.readouterr())
+    return exit_code(work), "".join(capfd.readouterr())
 
 
 def test_the_first_hour(tmp_path, monkeypatch, capfd):

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from helpers import finished
+from helpers import exit_code, finished
 
 from lenssr.commands.main import main
 from lenssr.system.files import read_json, write_json
@@ -17,11 +17,7 @@ def typed(monkeypatch, capfd):
 
     def run(*words):
         monkeypatch.setattr(sys, "argv", ["/nowhere/lenssr", *words])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = stop.code or 0
+        code = exit_code(main)
         out, err = capfd.readouterr()
         return code, out, err
 
