@@ -24,6 +24,8 @@ _MORE = {
     ("sweep", "diffusion"): ["loader.patch=48"],
     ("sweep", "downstream"): TINY_LABELS,
     ("sweep", "downstream_models"): [*TINY_LABELS, "dataset.inputs=interpolated"],
+    ("model", "label_limit"): [TINY_LABELS[-2], "model.particles=8", "model.library=16"],
+    ("model", "limit"): ["model.particles=8", "model.library=16"],
     ("model", "resnet18"): TINY_LABELS,
     ("model", "resnet18_classifier"): TINY_LABELS,
     ("loss", "mse_aae"): TINY_STAGE,
@@ -47,7 +49,7 @@ def options():
 def test_every_config_runs_for_one_step(group, option, tiny, tmp_path):
     tiny = [o for o in tiny if not o.startswith(("trainer.max_steps", "trainer.validations"))]
     overrides = [f"{group}={option}", *tiny]
-    labels = option.startswith(("resnet18", "downstream"))
+    labels = option.startswith(("resnet18", "downstream", "label"))
     if group != "model":
         overrides = ["model=resnet18", *overrides] if labels else ["model=rdn", *TINY_RDN, *overrides]
     if (group, option) == ("dataset", "folder"):
