@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from lenssr.results.tables.table import Row, Table
+from lenssr.runs.build import build_task
 from lenssr.runs.load import load_task, read_config
 from lenssr.runs.provenance import machine
 from lenssr.runs.records import has_weights
@@ -82,11 +83,15 @@ def _one_thread() -> Iterator[None]:
 
 
 def _network(row: Row) -> tuple[SuperResolution, torch.Tensor] | None:
-    """Return a row's network and an LR image of its set's size, of random numbers."""
-    result = next(filter(has_weights, row.results), None)
+    """Return a row's network and an LR image of its set's size, of random numbers.
+
+    Where a record alone is left of every run the network has its first weights, with which it takes as long.
+    """
+    result = next(filter(has_weights, row.results), next(iter(row.results), None))
     if result is None:
         return None
-    task = load_task(result.run, config=read_config(result.folder))
+    config = read_config(result.folder)
+    task = load_task(result.run, config=config) if has_weights(result) else build_task(config).eval()
     if not isinstance(task, SuperResolution):
         return None
     size = row.image_size // row.scale
