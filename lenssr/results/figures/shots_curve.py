@@ -38,7 +38,7 @@ def shots_curve(table: Table, path: Path) -> Path:
     count = ", ".join(map(str, sorted(images)))
     runs = sorted({len(row.results) for rows in lines.values() for row in rows if _at(row)})
     told = "-".join(map(str, sorted({runs[0], runs[-1]}))) if runs else "1"
-    heading = f"{count} real test images; bars: standard deviation over {told} seeds and draws of shots"
+    heading = f"{count} real test images; bars: standard deviation over {told} seeds: first network, draw of shots"
     figure.suptitle(heading, fontsize=9)
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles), frameon=False)
     return save(figure, path)
