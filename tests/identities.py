@@ -20,13 +20,18 @@ _MORE = {
 _NOT_CHOSEN = {".", "task", "paths", "average", "table", "table/columns", "hydra/launcher", "hydra/sweeper"}
 
 
-def _hash(overrides):
+def _hashes(overrides, seeds):
+    """Return the hash of a configuration with each of several seeds; to compose it is what takes time."""
     from lenssr.config.compose import compose, plain
     from lenssr.runs.folder import Run
     from lenssr.runs.stages import identify
 
-    config = plain(compose(overrides))
-    return Run(config, identify(config)).hash
+    found, composed = [], compose(overrides)
+    for seed in seeds:
+        composed.seed = seed
+        config = plain(composed)
+        found.append(Run(config, identify(config)).hash)
+    return found
 
 
 def options():
@@ -38,7 +43,7 @@ def options():
         group = path.parent.relative_to(CONFIGS).as_posix()
         if group not in _NOT_CHOSEN:
             choice = f"{group}={path.stem}"
-            found[choice] = _hash([choice, *_MORE.get((group, path.stem), [])])
+            (found[choice],) = _hashes([choice, *_MORE.get((group, path.stem), [])], [0])
     return found
 
 
@@ -55,9 +60,9 @@ def cells():
         table = plain(OmegaConf.load(path))
         place = [o for o in _PLACE if o.split("=")[0] in table.get("needs", [])]
         for row, entry in table["rows"].items():
-            for seed in seeds(table, place):
-                overrides = [*place, *table["overrides"], *entry["overrides"], f"seed={seed}"]
-                found[f"{path.stem}/{row}/{seed}"] = _hash(overrides)
+            each = seeds(table, place)
+            hashes = _hashes([*place, *table["overrides"], *entry["overrides"]], each)
+            found |= {f"{path.stem}/{row}/{seed}": one for seed, one in zip(each, hashes, strict=True)}
     return found
 
 

@@ -47,8 +47,8 @@ def price(table: Table, overrides: Sequence[str], timed: bool) -> str:
     costs = {cost.label: cost.seconds for cost in estimate(table.name, overrides, 2)}
     total = sum(costs[label] * count for label, count in wanted.items() if label in costs)
     rest = sum(label not in costs for label in wanted)
-    without = f", and {rest} rows that need other runs first, which were not timed," if rest else ""
-    return f"about {duration(total / side)} on {side} devices{without}, by steps that were timed just now"
+    without = f", and {rest} rows that need other runs first, which were not timed;" if rest else ""
+    return f"about {duration(total / side)} on {side} devices{without or ','} by steps that were timed just now"
 
 
 def strangers(table: Table, overrides: Sequence[str]) -> list[str]:
