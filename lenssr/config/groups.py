@@ -48,8 +48,12 @@ def hydra_context(folder: Path) -> Iterator[None]:
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
+    from lenssr.config.kept import keep_files
+
     if GlobalHydra.instance().is_initialized():
+        keep_files()
         yield
     else:
         with initialize_config_dir(config_dir=str(folder), version_base="1.3"):
+            keep_files()
             yield
