@@ -48,10 +48,10 @@ def _row(what: str, sizes: tuple[int, int], found: list[tuple[float, float]], no
 
 
 def scale(size: Size, folder: Path) -> list[Row]:
-    """Time that a set, its opening, a folder of files and a table take at two sizes; CPU with that of child processes."""
+    """What a set, its opening, a folder of files and a table take at two sizes; CPU includes child processes."""
     big = size.jobs > 2
     return [
-        *_simulating(folder, (1000, 20_000) if big else (200, 600)),
+        *_simulating(folder, (600, 4800) if big else (100, 300)),
         _opening(folder, (1000, 1_000_000) if big else (300, 3000)),
         _files(folder, (1000, 100_000) if big else (60, 240)),
         _tables(folder, (100, 1000) if big else (30, 90)),
