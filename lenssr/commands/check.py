@@ -22,7 +22,9 @@ def main() -> None:
         "checksum with that of the day when it was made. A run does the same for its own set with verify=true.",
         epilog="Example: lenssr check outputs/datasets, or lenssr check dataset=model1 scale=report",
     )
-    parser.add_argument("words", nargs="*", default=["outputs/datasets"], help="folders, or overrides [outputs/datasets]")
+    parser.add_argument(
+        "words", nargs="*", default=["outputs/datasets"], help="folders, or overrides [outputs/datasets]"
+    )
     arguments = parser.parse_intermixed_args()
     command(lambda: check(_folders(arguments.words)))
 

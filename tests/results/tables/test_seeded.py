@@ -14,7 +14,7 @@ from lenssr.runs.stages import identify
     [
         (["model=rdn", "loss=mse_aae"], 2),
         (["model=bilinear"], 2),
-        (["model=rdn", "paths.outputs=/tmp/of-${seed}"], 6),  # a text that holds the seed: no short way
+        (["model=rdn", "paths.outputs=elsewhere/of-${seed}"], 6),  # a text that holds the seed: no short way
     ],
     ids=["stage", "nothing random", "in a text"],
 )
