@@ -83,10 +83,20 @@ def test_the_autoencoder_stays_out_of_the_checkpoint_and_unchanged(tiny):
         (["model=rdn", *TINY_RDN, "callbacks=ema", "callbacks.ema.decay=0.5", "loader.flips=true"], 3),
         (["model=aae", "model.latent=8"], 3),
         (["model=unet_sr", *SMALL["unet_sr"], "optimizer=muon"], 3),
+        (["model=equivariant_fsrcnn", *SMALL["equivariant_fsrcnn"]], 2),  # its step is not validated
         (["model=equivariant_fsrcnn", *SMALL["equivariant_fsrcnn"]], 3),
         (["model=equivariant_fsrcnn", *SMALL["equivariant_fsrcnn"], "callbacks=ema"], 3),
     ],
-    ids=["first step", "validation", "ema and flips", "three optimizers", "muon", "equivariant", "equivariant ema"],
+    ids=[
+        "first step",
+        "validation",
+        "ema and flips",
+        "three optimizers",
+        "muon",
+        "equivariant, between",
+        "equivariant",
+        "equivariant ema",
+    ],
 )
 def test_interrupted_and_resumed_gives_the_same_weights(tiny, tmp_path, monkeypatch, overrides, step):
     steps = ["trainer.max_steps=6", "trainer.validations=3"]

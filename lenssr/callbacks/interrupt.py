@@ -56,7 +56,9 @@ class GracefulStop(pl.Callback):
             return  # a step that is validated is saved after that: a resumed run would not validate it again
         if not self._agreed(trainer):
             return
+        pl_module.eval()  # as after a validation: e2cnn's layers have no filters in their state while they train
         trainer.save_checkpoint(f"{trainer.default_root_dir}/checkpoints/last.ckpt")
+        pl_module.train()
         self.stop_if_asked(trainer)
 
     def _agreed(self, trainer: pl.Trainer) -> bool:

@@ -15,6 +15,8 @@ __all__ = ["COMMANDS", "main"]
 # name -> module, function, what it does
 COMMANDS = {
     "train": ("lenssr.train", "main", "train and test a configuration; with -m, several"),
+    "simulate": ("lenssr.commands.simulate", "main", "make a set of images, with a launcher by many processes"),
+    "check": ("lenssr.commands.check", "main", "compare every file of a set with its checksum"),
     "runs": ("lenssr.commands.runs", "main", "list runs: how they stand, what sets them apart, their scores"),
     "evaluate": (
         "lenssr.evaluate",

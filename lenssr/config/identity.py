@@ -15,6 +15,7 @@ __all__ = ["NOT_IDENTITY", "STAGE_TARGET", "every_stage_node", "identity", "stag
 # What cannot change a result. Anything not listed here is part of a run's identity, new keys included.
 NOT_IDENTITY = (
     "traceback",
+    "verify",
     "search",  # who asks
     "stages",  # a stage counts by its own hash
     "paths",

@@ -29,7 +29,7 @@ _VALUED = (
 )
 _MULTIRUN = {"-m", "--multirun"}
 _ONE = ("model", "loss", "dataset", "scale", "physics", "optimizer", "trainer")  # of which a run has one option
-_PLACES = ("hydra", "paths.", "logger", "traceback")  # of no influence on what a sweep is of
+_PLACES = ("hydra", "paths.", "logger", "traceback", "verify")  # of no influence on what a sweep is of
 _LONGEST = 128
 _SWEEPS = ("sweep", "hparams")
 

@@ -15,7 +15,7 @@ from torch import nn
 from lenssr.data.batches import Batch, BatchReader, EvaluationBatches, Reader, TrainingBatches
 from lenssr.data.camera.observe import Address
 from lenssr.data.labelled import LabelledReader, labels_of, render
-from lenssr.data.sets.store import ImageSet
+from lenssr.data.sets.store import ImageSet, open_set
 from lenssr.data.sky.parameters import SPLITS
 from lenssr.errors import ConfigError
 from lenssr.system.precision import exact
@@ -66,6 +66,7 @@ class LensDataModule(pl.LightningDataModule):
         loader: see :class:`Loader`.
         labels: columns of the parameters that a task learns to tell; none where it learns images.
         upscaler: returns the trained network behind ``super_resolved``.
+        verify: compare the set's files with their checksums when it is prepared.
 
     Raises:
         ConfigError: the sizes do not fit each other, or truth is asked of a set that has none.
@@ -85,6 +86,7 @@ class LensDataModule(pl.LightningDataModule):
         loader: dict[str, Any],
         labels: Sequence[str] = (),
         upscaler: Callable[[], nn.Module] | None = None,
+        verify: bool = False,
     ) -> None:
         super().__init__()
         self.name, self.scale, self.image_size = name, scale, image_size
@@ -92,6 +94,7 @@ class LensDataModule(pl.LightningDataModule):
         self.source, self.observation = source, observation
         self.inputs, self.labels, self._upscaler = inputs, list(labels), upscaler
         self.loader = Loader(**loader)
+        self.verify = verify
         self._unit: float | None = None
         self._check()
 
@@ -134,7 +137,7 @@ class LensDataModule(pl.LightningDataModule):
     def sets(self) -> dict[str, ImageSet]:
         """The set's splits; simulated or imported on first use."""
         with exact():
-            return self.source.open(self._device())
+            return self.source.open(self.device())
 
     @property
     def unit(self) -> float:
@@ -147,6 +150,8 @@ class LensDataModule(pl.LightningDataModule):
 
     def prepare(self) -> None:
         """Make the set if need be, so that what follows can tell how long it will take, and check its labels."""
+        if self.verify:
+            open_set(self.sets["test"].folder, verify=True)
         _ = self.sets
         for column, name in enumerate(self.labels):
             values = self.label("train")[:, column]
@@ -162,7 +167,7 @@ class LensDataModule(pl.LightningDataModule):
 
     def label(self, split: str) -> torch.Tensor:
         """Return the labels of a split, float32 (N, labels)."""
-        return labels_of(self.sets[split].parameters, self.labels, self.source.classes)
+        return labels_of(self.sets[split], self.labels, self.source.classes)
 
     def lr_chi_squared(
         self, images: torch.Tensor, batch: Batch, split: str, noisy: bool = False
@@ -198,22 +203,23 @@ class LensDataModule(pl.LightningDataModule):
         upscale = self._upscaler() if self._upscaler and self.inputs == "super_resolved" else None
         about = {"observation": self.observation.config, "scale": self.scale}
         with exact():
-            return render(self.sets, self.pairs, self.inputs, upscale, about, self._device())
+            return render(self.sets, self.pairs, self.inputs, upscale, about, self.device())
 
     def pairs(self, split: str, device: torch.device | None = None) -> EvaluationBatches:
         """Return the whole exposures of a split in order, divided by the set's own unit, labels or not."""
-        load, device = self.loader, device or self._device()
+        load, device = self.loader, device or self.device()
         reader = self._pair_reader(split, device, self.sets["train"].unit)
         return EvaluationBatches(reader, load.evaluation_batch_size, None, self.scale)
 
-    def _device(self) -> torch.device:
+    def device(self) -> torch.device:
+        """Return where batches are made: the trainer's device, or else a GPU if there is one."""
         if self.trainer is not None:
             return self.trainer.strategy.root_device
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
     def reader(self, split: str, device: torch.device | None = None) -> BatchReader:
         """Return a reader of one split on a device (the trainer's)."""
-        device = device or self._device()
+        device = device or self.device()
         if not len(self.sets[split]):
             raise ConfigError(f"The {split} split of dataset={self.name} is empty; give it at least one image.")
         if not self.labels:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -26,7 +25,7 @@ from lenssr.system.progress import track
 __all__ = ["LabelledReader", "labels_of", "render"]
 
 
-def labels_of(parameters: pd.DataFrame, names: list[str], classes: list[str]) -> Tensor:
+def labels_of(images: ImageSet, names: list[str], classes: list[str]) -> Tensor:
     """Return the labels of every image, float32 (N, len(names)); a class is its number among ``classes``.
 
     Raises:
@@ -35,12 +34,13 @@ def labels_of(parameters: pd.DataFrame, names: list[str], classes: list[str]) ->
     columns = []
     for name in names:
         if name == "class":
-            columns.append(parameters[name].map({c: i for i, c in enumerate(classes)}).to_numpy(np.float32))
+            columns.append(images.column(name).map({c: i for i, c in enumerate(classes)}).to_numpy(np.float32))
             continue
-        known = [c for c in parameters.select_dtypes("number").columns if c != "index" and parameters[c].notna().any()]
-        if name not in parameters or not parameters[name].notna().any():
+        if name not in images.columns or not images.column(name).notna().any():
+            numbers = images.parameters.select_dtypes("number")
+            known = [c for c in numbers.columns if c != "index" and numbers[c].notna().any()]
             raise ConfigError(f"task.targets: the set has no {name} for any image; it has {', '.join(known)}.")
-        values = parameters[name].to_numpy(np.float32)
+        values = images.column(name).to_numpy(np.float32)
         lacking = int(np.isnan(values).sum())
         if lacking:
             raise ConfigError(
@@ -124,7 +124,7 @@ def render(
         with locked(path, f"Waiting for another process that makes {path} ..."):
             if not path.exists():
                 _make(path, sets, batches, kind, upscale.to(device) if upscale else None)
-    return open_set(path, verify=True)
+    return open_set(path)
 
 
 def _fingerprint(model: nn.Module | None) -> str | None:

@@ -45,6 +45,7 @@ def build_data(config: dict[str, Any]) -> LensDataModule:
         loader=loader,
         labels=config["task"].get("targets", []),
         upscaler=instantiate(node, "task.upscaler") if node else None,
+        verify=bool(config.get("verify", False)),
     )
 
 

@@ -6,7 +6,7 @@ import fnmatch
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,7 @@ class Listed:
         if select(self.config, "dataset.source.root") is not None:
             words.append(f"dataset.source.root={select(self.config, 'dataset.source.root')}")
         try:
-            usual = plain(compose(words))
+            usual = _usual(tuple(words))
         except LensSRError:
             return ["(its configuration is of another version)"]
         skipped = {*NOT_IDENTITY, *select(self.config, "task.ignores", []), *(path for path, _ in stage_nodes(usual))}
@@ -112,6 +112,13 @@ class Listed:
         if other is None:
             return found
         return [other.replace(".name", ""), *(word for word in found if not word.startswith("optimizer."))]
+
+
+@cache  # runs by the thousand differ from few defaults
+def _usual(words: tuple[str, ...]) -> dict[str, Any]:
+    """Return what a configuration is by default; nobody may change it."""
+    found: dict[str, Any] = plain(compose(words))
+    return found
 
 
 def _is_option(group: str, name: Any) -> bool:

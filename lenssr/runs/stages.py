@@ -33,7 +33,8 @@ def stage_config(config: dict[str, Any], node: dict[str, Any]) -> DictConfig:
     stage = compose([assigned("scale", config["scale"]["name"]), *config["stages"]["overrides"], *chosen])
     OmegaConf.update(stage, "scale", config["scale"], merge=False)
     own = {path: plain(OmegaConf.select(stage, path)) for path in node.get("own", [])}
-    inherited = {path: select(config, path) for path in (*node["inherit"], "paths", "trainer.accelerator", "traceback")}
+    always = ("paths", "trainer.accelerator", "traceback", "verify")
+    inherited = {path: select(config, path) for path in (*node["inherit"], *always)}
     for path, value in [*inherited.items(), *own.items()]:
         if value is not None and (path in inherited or OmegaConf.select(stage, path) is not None):
             OmegaConf.update(stage, path, value, merge=False)

@@ -1,6 +1,7 @@
 """Networks that tell labels: what they see, what they learn, what is refused."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from tiny import TINY_RDN_STAGE as STAGE
 
 from lenssr.config.compose import compose, plain
 from lenssr.data.labelled import labels_of
+from lenssr.data.sets.store import ImageSet
 from lenssr.evaluate import evaluate
 from lenssr.metrics.labels import evaluate_classes, evaluate_regression
 from lenssr.runs.build import build_data, build_model
@@ -227,7 +229,8 @@ def test_areas_under_roc_curves_count_ordered_pairs():
 
 def test_labels_of_classes_are_their_place():
     frame = pd.DataFrame({"class": ["cdm", "no_sub", "axion"], "index": range(3)})
-    assert labels_of(frame, ["class"], ["no_sub", "axion", "cdm"])[:, 0].tolist() == [2, 0, 1]
+    images = ImageSet(np.zeros((3, 1, 1)), frame, 0.05, 1.0, True, "", Path())
+    assert labels_of(images, ["class"], ["no_sub", "axion", "cdm"])[:, 0].tolist() == [2, 0, 1]
 
 
 def test_metrics_are_json(hr_run):

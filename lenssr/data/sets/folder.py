@@ -1,4 +1,4 @@
-"""DeepLense's published files, converted once to a memory-mapped set.
+"""DeepLense's published files, converted once to a memory-mapped set; stopped, the conversion goes on where it was.
 
 Layout: ``<root>/{train,test}/{no_sub,axion|vortex,cdm}/*.npy``; an axion file is an object array
 ``[image, mass / eV]``. Images may be (H, W), (1, H, W), (3, H, W) or (H, W, 3); of three bands the first is taken.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ import numpy as np
 import pandas as pd
 
 from lenssr.data.files.unpickle import read_npy
-from lenssr.data.sets.store import FORMAT, ImageSet, SetWriter, open_set
+from lenssr.data.sets.shards import Making
+from lenssr.data.sets.store import FORMAT, ImageSet, open_set
 from lenssr.errors import ConfigError, DataError
-from lenssr.system.files import whole_folder
+from lenssr.system.files import disk_errors, whole_file
 from lenssr.system.locks import locked
 from lenssr.system.progress import say, track
 
@@ -26,6 +28,7 @@ __all__ = ["FolderSource", "read_image"]
 
 _ALIASES = {"axion": ("axion", "vortex"), "no_sub": ("no_sub",), "cdm": ("cdm",)}
 _NAMED = 5  # bad files named in a message
+_SHARD = 1000  # files; what a conversion that is stopped has to read again at most
 
 
 def read_image(path: Path, size: int) -> tuple[np.ndarray, float]:
@@ -121,7 +124,7 @@ class FolderSource:
             with locked(path, f"Waiting for another process that converts {self.root} ..."):
                 if not path.exists():
                     self._convert(path, files)
-        return open_set(path, verify=True)
+        return open_set(path)
 
     @property
     def path(self) -> Path:
@@ -178,62 +181,83 @@ class FolderSource:
         return entries
 
     def _convert(self, path: Path, files: dict[str, list[tuple[str, Path]]]) -> None:
-        rows, bad = self._inspect(files)
+        seen = path.with_name(f".inspected-{path.name}")
+        rows, bad = self._inspect([entry for entries in files.values() for entry in entries], seen)
         if bad:
             names = "; ".join(f"{p.relative_to(self.root)}: {why}" for p, why in bad[:_NAMED])
             more = f"; and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
             total = sum(map(len, files.values()))
             text = f"{len(bad)} of {total} files under {self.root} cannot be used: {names}{more}."
             if self.unreadable == "stop":
+                shutil.rmtree(seen)
                 raise DataError(f"{text} Mend or remove them, or leave them out with dataset.source.unreadable=skip.")
             say(f"{text} They are left out.")
         if self.unreadable == "skip":
             files = self._chosen({split: [e for e in entries if e[1] in rows] for split, entries in files.items()})
         good = {split: _table([rows[file] for _, file in entries if file in rows]) for split, entries in files.items()}
-        with whole_folder(path) as folder:
-            writer = SetWriter(folder)
-            size, maxima = self.image_size, []
-            for split, table in good.items():
-                if table.empty:
-                    raise DataError(f"No usable image is left for the {split} split of {self.root}.")
+        for split, table in good.items():
+            if table.empty:
+                shutil.rmtree(seen)
+                raise DataError(f"No usable image is left for the {split} split of {self.root}.")
+        making = Making(path, {split: len(table) for split, table in good.items()}, self.image_size, _SHARD)
+        making.begin()
+        with track(f"converting {self.root}", sum(map(len, good.values())), "files") as advance:
+            for shard in making.shards():
+                table = good[shard.split][shard.first : shard.end]
+                if not making.done(shard):
+                    making.write(shard, self._images(table), table)
+                advance(len(shard))
+        making.finish(lambda peaks: self._about(peaks, [p for p, _ in bad]))
+        shutil.rmtree(seen)
 
-                def chunks(table: pd.DataFrame = table) -> Iterator[np.ndarray]:
-                    for name in table["file"]:
-                        image, _ = read_image(self.root / name, size)
-                        maxima.append(float(image.max()))
-                        yield image[None]
+    def _images(self, table: pd.DataFrame) -> Iterator[np.ndarray]:
+        for name in table["file"]:
+            yield read_image(self.root / name, self.image_size)[0][None]
 
-                writer.write(split, (len(table), size, size), chunks(), table)
-            writer.finish(
-                {
-                    "noise_free": False,
-                    "pixel_scale": self.pixel_scale,
-                    "unit": float(np.median(maxima)),
-                    "units": {
-                        "images": "as in the files",
-                        "unit": "the same; networks see images divided by it",
-                    },
-                    "config": {"root": str(self.root), "unreadable": [str(p) for p, _ in bad]},
-                }
-            )
+    def _about(self, peaks: Mapping[str, np.ndarray], bad: list[Path]) -> dict[str, Any]:
+        return {
+            "noise_free": False,
+            "pixel_scale": self.pixel_scale,
+            "unit": float(np.median(np.concatenate(list(peaks.values())))),
+            "units": {"images": "as in the files", "unit": "the same; networks see images divided by it"},
+            "config": {"root": str(self.root), "unreadable": [str(p) for p in bad]},
+        }
 
     def _inspect(
-        self, files: dict[str, list[tuple[str, Path]]]
+        self, files: list[tuple[str, Path]], seen: Path
     ) -> tuple[dict[Path, dict[str, Any]], list[tuple[Path, str]]]:
-        """Return a row for each file that can be used, and why each other cannot."""
+        """Return a row for each file that can be used, and why each other cannot; ``seen`` keeps what is known."""
         rows: dict[Path, dict[str, Any]] = {}
         bad: list[tuple[Path, str]] = []
-        with track(f"reading {self.root}", sum(map(len, files.values())), "files") as advance:
-            for name, path in (entry for entries in files.values() for entry in entries):
-                advance()
-                try:
-                    _, mass = read_image(path, self.image_size)
-                except (ValueError, OSError, EOFError) as error:
-                    bad.append((path, str(error)))
-                    continue
-                file = path.relative_to(self.root).as_posix()
-                rows[path] = {"class": name, "file": file, "log10_axion_mass": mass, "exposure_time": 1.0}
+        with disk_errors(seen):
+            seen.mkdir(parents=True, exist_ok=True)
+        with track(f"reading {self.root}", len(files), "files") as advance:
+            for first in range(0, len(files), _SHARD):
+                some = files[first : first + _SHARD]
+                found = self._seen(some, seen / f"{first}.parquet")
+                for (name, path), mass, why in zip(some, found["mass"], found["why"], strict=True):
+                    if why:
+                        bad.append((path, why))
+                        continue
+                    file = path.relative_to(self.root).as_posix()
+                    rows[path] = {"class": name, "file": file, "log10_axion_mass": mass, "exposure_time": 1.0}
+                advance(len(some))
         return rows, bad
+
+    def _seen(self, files: list[tuple[str, Path]], note: Path) -> pd.DataFrame:
+        """Return the mass in each file, and why it cannot be used or nothing, from a note that is made if need be."""
+        if note.exists():
+            return pd.read_parquet(note)
+        found = pd.DataFrame([self._look(path) for _, path in files], columns=["mass", "why"])
+        with whole_file(note) as temporary:
+            found.to_parquet(temporary, index=False)
+        return found
+
+    def _look(self, path: Path) -> tuple[float, str]:
+        try:
+            return read_image(path, self.image_size)[1], ""
+        except (ValueError, OSError, EOFError) as error:
+            return float("nan"), str(error) or type(error).__name__
 
 
 def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:

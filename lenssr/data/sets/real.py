@@ -134,7 +134,7 @@ class RealSource:
             with locked(path, f"Waiting for another process that converts {self.root} ..."):
                 if not path.exists():
                     self._convert(path)
-        return open_set(path / kind, verify=True)
+        return open_set(path / kind)
 
     def noise(self) -> dict[str, Any]:
         """Return what was measured on all images but the tests'.

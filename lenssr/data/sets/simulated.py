@@ -1,10 +1,11 @@
-"""Simulated sets: found by their identity, or made once under a lock."""
+"""Simulated sets: found by their identity, or made once, shard by shard, under a lock."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,21 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from lenssr.data.sets.store import FORMAT, ImageSet, SetWriter, open_set
+from lenssr.data.sets.shards import Making, Shard, longest
+from lenssr.data.sets.store import FORMAT, ImageSet, open_set
 from lenssr.data.sets.substructure import smooth, substructure_snr
 from lenssr.data.sky.galaxies import Galaxies
 from lenssr.data.sky.galaxies import galaxies as make_galaxies
 from lenssr.data.sky.lensing import Instrument, render
 from lenssr.data.sky.parameters import SPLITS, Scene, sample
 from lenssr.errors import ConfigError
-from lenssr.system.files import whole_folder
 from lenssr.system.locks import locked
 from lenssr.system.progress import track
 from lenssr.system.version import __version__
 
 __all__ = ["SimulatedSource", "as_tensors", "simulate"]
+
+_SHARD = 512  # images; about, for it holds whole blocks
 
 _RAYS = {"cpu": 1 << 17, "cuda": 6_000_000}  # traced at once; a CPU's share, some ten maps, shall stay in its cache
 
@@ -59,8 +62,7 @@ def simulate(
     ``chunk`` is how many images of a class are rendered at once; None: as many as the device takes best. Images of
     one class are rendered together, so that no_sub images do not pay for the 100 masses of a vortex.
     """
-    rays = (instrument.image_size * instrument.supersampling) ** 2  # of an image
-    size = chunk or max(1, _RAYS["cuda" if torch.device(device).type == "cuda" else "cpu"] // rays)
+    size = chunk or _together(instrument, device)
     names = table["class"].unique()
     # tensors of a class are made once: pandas costs more than rendering where a chunk is small
     places = {name: np.flatnonzero(table["class"] == name) for name in names}
@@ -76,6 +78,12 @@ def simulate(
                 drawn = render({key: value[part] for key, value in tensors[name].items()}, instrument, galaxies)
                 images[places[name][part] - start] = drawn.cpu().numpy()
         yield images
+
+
+def _together(instrument: Instrument, device: torch.device | str) -> int:
+    """Return how many images of a class are best rendered at once."""
+    rays = (instrument.image_size * instrument.supersampling) ** 2  # of an image
+    return max(1, _RAYS["cuda" if torch.device(device).type == "cuda" else "cpu"] // rays)
 
 
 def _check(classes: list[str], splits: dict[str, int]) -> None:
@@ -165,47 +173,89 @@ class SimulatedSource:
             with locked(self.path, f"Waiting for another process that simulates {self.path} ..."):
                 if not self.path.exists():
                     self._make(device)
-        return open_set(self.path, verify=True)
+        return open_set(self.path)
+
+    def way(self, device: torch.device | str = "cpu") -> Making:
+        """Return the set on its way, begun or not."""
+        block = self._block(device)
+        return Making(self.path, self.splits, self.instrument.image_size, max(1, _SHARD // block) * block)
+
+    def making(self, device: torch.device | str = "cpu") -> Making:
+        """Return the set on its way, begun if no earlier command did; call under the set's lock."""
+        making = self.way(device)
+        making.begin(longest(self.path, self._same_sky, self.splits) if not making.begun else {})
+        return making
+
+    def make(self, making: Making, shard: Shard, device: torch.device | str = "cpu") -> None:
+        """Make one shard of a set; any process may, at any time."""
+        count, first = len(shard), shard.first
+        arguments = (self.physics, self.exposure_time, self.classes, self.seed, shard.split, count, self.scene, first)
+        table = sample(*arguments)
+        making.write(shard, self._images(table, device, making, shard), table)
+
+    def finish(self, making: Making) -> None:
+        """Put a set together whose shards are all done; call under the set's lock."""
+        making.finish(lambda peaks: self._about(peaks["train"]))
+
+    def _block(self, device: torch.device | str) -> int:
+        """Return after how many images a new round of rendering begins, whose pixels do not depend on those before."""
+        return _together(self.instrument, device) * len(set(self.classes))
+
+    def _same_sky(self, manifest: Mapping[str, Any]) -> bool:
+        """Whether a set is this one, but for the number of its images."""
+        known = manifest.get("config")
+        ours = json.loads(json.dumps({**self.config, "splits": None}))
+        return manifest.get("format") == FORMAT and isinstance(known, dict) and {**known, "splits": None} == ours
 
     def _make(self, device: torch.device | str) -> None:
-        with whole_folder(self.path) as folder:
-            writer = SetWriter(folder)
-            size = self.instrument.image_size
-            peaks: dict[str, list[np.ndarray]] = {split: [] for split in self.splits}
+        making = self.making(device)
+        with track(f"simulating {self.path.name}", sum(self.splits.values()), "images") as advance:
+            for shard in making.shards():
+                if not making.done(shard):
+                    self.make(making, shard, device)
+                advance(len(shard))
+        self.finish(making)
 
-            sources = None if self._galaxies is None else make_galaxies(**self._galaxies)
-
-            def chunks(split: str, table: pd.DataFrame) -> Iterator[np.ndarray]:
-                for images in self._images(table, device, sources):
-                    advance(len(images))
-                    peaks[split].append(images.max(axis=(1, 2)))
-                    yield images
-
-            with track(f"simulating {self.path.name}", sum(self.splits.values()), "images") as advance:
-                for split, count in self.splits.items():
-                    arguments = (self.physics, self.exposure_time, self.classes, self.seed, split, count, self.scene)
-                    table = sample(*arguments)
-                    writer.write(split, (count, size, size), chunks(split, table), table)
-            writer.finish(self._about(np.concatenate(peaks["train"] or [np.ones(1)])))
+    @cached_property
+    def _sources(self) -> Galaxies | None:
+        return None if self._galaxies is None else make_galaxies(**self._galaxies)
 
     def _images(
-        self, table: pd.DataFrame, device: torch.device | str, galaxies: Galaxies | None
+        self, table: pd.DataFrame, device: torch.device | str, making: Making, shard: Shard
     ) -> Iterator[np.ndarray]:
-        """Yield the images of a table; once all are, it has columns that tell how well their substructure is seen."""
-        chunks = simulate(table, self.instrument, device, galaxies=galaxies)
+        """Yield a shard's images, those of a set that has them first; the table then has all its columns."""
+        kept = 0
+        columns: list[pd.DataFrame] = []
+        found = making.beside(shard.split)
+        if found and found[0].is_dir():
+            known, block = open_set(found[0])[shard.split], self._block(device)
+            # a round that was cut short may differ from a full one in its last bits
+            kept = max(0, min(found[1] // block * block, shard.end) - shard.first)
+            if kept:
+                rows = slice(shard.first, shard.first + kept)
+                yield np.array(known.images[rows])
+                further = [name for name in known.columns if name not in table]
+                columns.append(pd.DataFrame({name: known.column(name)[rows] for name in further}))
+        if kept < len(table):
+            yield from self._rendered(table[kept:].reset_index(drop=True), device, columns)
+        for name, values in pd.concat(columns, ignore_index=True).items() if columns else ():
+            table[name] = values
+
+    def _rendered(
+        self, table: pd.DataFrame, device: torch.device | str, columns: list[pd.DataFrame]
+    ) -> Iterator[np.ndarray]:
+        """Yield the images of a table, and append columns that tell how well their substructure is seen."""
+        chunks = simulate(table, self.instrument, device, galaxies=self._sources)
         if "noise" not in self.physics:
             yield from chunks
             return
-        ratios, place = [], 0
-        for images, without in zip(
-            chunks, simulate(smooth(table), self.instrument, device, galaxies=galaxies), strict=True
-        ):
+        place = 0
+        without = simulate(smooth(table), self.instrument, device, galaxies=self._sources)
+        for images, bare in zip(chunks, without, strict=True):
             time = table["exposure_time"].to_numpy(float)[place : place + len(images)]
             place += len(images)
-            ratios.append(pd.DataFrame(substructure_snr(images, without, time, self.physics["noise"])))
+            columns.append(pd.DataFrame(substructure_snr(images, bare, time, self.physics["noise"])))
             yield images
-        for name, values in pd.concat(ratios, ignore_index=True).items():
-            table[name] = values
 
     def _about(self, peaks: np.ndarray) -> Mapping[str, Any]:
         return {

@@ -6,7 +6,8 @@ A set is a folder::
     <split>/images.npy            float32 (N, H, W), uncompressed
     <split>/parameters.parquet    a row an image
 
-It appears whole or not at all, and is refused where a file is missing, shorter or other than the manifest says.
+It appears whole or not at all, and is refused where a file is missing, shorter or other than the manifest says. Sizes
+are looked at whenever it is opened, contents when somebody asks (``verify``): opening reads no image.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import pandas as pd
 from lenssr.errors import DataError
 from lenssr.system.files import read_json, write_json
 
-__all__ = ["FORMAT", "ImageSet", "SetWriter", "open_set"]
+__all__ = ["FORMAT", "ImageSet", "SetWriter", "fingerprint", "finish_set", "open_set"]
 
 FORMAT = 1
 
@@ -35,7 +36,8 @@ class ImageSet:
 
     Attributes:
         images: float32 (N, H, W), memory-mapped; flux per pixel and unit time if ``noise_free``, else as observed.
-        parameters: a row an image; ``class`` and ``exposure_time`` are always there.
+        table: a row of parameters an image, or the file that holds them; ``class`` and ``exposure_time`` are always
+            there.
         pixel_scale: arcsec.
         unit: the one number that images are divided by before a network sees them.
         noise_free: whether the images are expectations, so that noise must be added and truth is known.
@@ -43,7 +45,7 @@ class ImageSet:
     """
 
     images: np.ndarray
-    parameters: pd.DataFrame
+    table: pd.DataFrame | Path = field(repr=False)
     pixel_scale: float
     unit: float
     noise_free: bool
@@ -56,7 +58,33 @@ class ImageSet:
     @cached_property
     def exposure_time(self) -> np.ndarray:
         """Exposure times, float32 (N,)."""
-        return self.parameters["exposure_time"].to_numpy(np.float32)
+        return self.column("exposure_time").to_numpy(np.float32)
+
+    @cached_property
+    def parameters(self) -> pd.DataFrame:
+        """All parameters, a row an image."""
+        return _read(self.table) if isinstance(self.table, Path) else self.table
+
+    def column(self, name: str) -> pd.Series:
+        """Return one parameter of every image; no other is read.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        if name not in self.columns:
+            raise KeyError(name)
+        if isinstance(self.table, Path) and "parameters" not in self.__dict__:
+            return _read(self.table, [name])[name]
+        return self.parameters[name]
+
+    @cached_property
+    def columns(self) -> list[str]:
+        """Names of the parameters."""
+        if not isinstance(self.table, Path):
+            return [str(name) for name in self.table.columns]
+        import pyarrow.parquet as pq
+
+        return [str(name) for name in pq.read_schema(self.table).names]
 
 
 class SetWriter:
@@ -83,15 +111,21 @@ class SetWriter:
         table.to_parquet(folder / "parameters.parquet", index=False)
         self.splits[split] = {
             "count": shape[0],
-            "files": {name: _fingerprint(folder / name) for name in ("images.npy", "parameters.parquet")},
+            "files": {name: fingerprint(folder / name) for name in ("images.npy", "parameters.parquet")},
         }
 
     def finish(self, about: Mapping[str, Any]) -> None:
         """Write the manifest, last."""
-        write_json(self.folder / "manifest.json", {"format": FORMAT, **about, "splits": self.splits})
+        finish_set(self.folder, about, self.splits)
 
 
-def _fingerprint(path: Path) -> dict[str, Any]:
+def finish_set(folder: Path, about: Mapping[str, Any], splits: Mapping[str, Any]) -> None:
+    """Write the manifest of a set: count and fingerprints of each split, and what else there is to say."""
+    write_json(folder / "manifest.json", {"format": FORMAT, **about, "splits": splits})
+
+
+def fingerprint(path: Path) -> dict[str, Any]:
+    """Return size and SHA-256 of a file."""
     with path.open("rb") as stream:
         return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
 
@@ -126,7 +160,7 @@ def open_set(folder: Path, verify: bool = False) -> dict[str, ImageSet]:
     return {
         split: ImageSet(
             images=_open_array(folder, split, entry, verify),
-            parameters=_open_table(folder, split, entry, verify),
+            table=_open_table(folder, split, entry, verify),
             **numbers,
             noise_free=bool(manifest["noise_free"]),
             checksum=checksum,
@@ -147,7 +181,7 @@ def _checked(folder: Path, split: str, entry: Any, name: str, verify: bool) -> P
         raise DataError(f"The manifest {folder / 'manifest.json'} is corrupt. {_mend(folder)}") from None
     if size != length:
         raise DataError(f"{path} is truncated or altered: {size} bytes, {length} expected. {_mend(folder)}")
-    if verify and _fingerprint(path)["sha256"] != sha256:
+    if verify and fingerprint(path)["sha256"] != sha256:
         raise DataError(f"{path} is not what was written: its checksum differs. {_mend(folder)}")
     return path
 
@@ -160,9 +194,26 @@ def _open_array(folder: Path, split: str, entry: Any, verify: bool) -> np.ndarra
         raise DataError(f"{path} cannot be read ({error}). {_mend(folder)}") from error
 
 
-def _open_table(folder: Path, split: str, entry: Any, verify: bool) -> pd.DataFrame:
+def _open_table(folder: Path, split: str, entry: Any, verify: bool) -> Path:
+    import pyarrow.parquet as pq
+
     path = _checked(folder, split, entry, "parameters.parquet", verify)
     try:
-        return pd.read_parquet(path)
+        rows = pq.read_metadata(path).num_rows
     except Exception as error:  # pyarrow raises its own kinds
-        raise DataError(f"{path} cannot be read ({error}). {_mend(folder)}") from error
+        raise _unreadable(path, error) from error
+    count = entry.get("count", rows)
+    if rows != count:
+        raise DataError(f"{path} has {rows} rows, {count} expected. {_mend(folder)}")
+    return path
+
+
+def _read(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path, columns=columns)
+    except Exception as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path} cannot be read ({error}). {_mend(path.parents[1])}")

@@ -42,7 +42,7 @@ def substructure_snr(
         ``substructure_snr_hr`` and ``substructure_snr_lr``, float64 (n,); NaN where the background is unknown.
     """
     scene, change = torch.from_numpy(images).double(), torch.from_numpy(images - without).double()
-    exposure = torch.as_tensor(np.asarray(time), dtype=torch.float64).view(-1, 1, 1)
+    exposure = torch.tensor(np.asarray(time), dtype=torch.float64).view(-1, 1, 1)
     found = {}
     for camera, factor in (("hr", 1), ("lr", int(noise["scale"]))):
         rms = noise[f"{camera}_background_rms"]

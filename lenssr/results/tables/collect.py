@@ -18,11 +18,11 @@ from lenssr.config.compose import compose, plain
 from lenssr.config.groups import CONFIGS, config_file
 from lenssr.config.schema import validate
 from lenssr.errors import ConfigError, did_you_mean
+from lenssr.results.tables.seeded import runs_of
 from lenssr.results.tables.table import Cell, Column, Gap, Row, Table
 from lenssr.runs.find import run_folders
 from lenssr.runs.folder import Run, RunResult
 from lenssr.runs.records import has_weights, recall
-from lenssr.runs.stages import identify
 
 __all__ = ["available", "build", "configurations", "names", "seeds"]
 
@@ -149,14 +149,11 @@ def _row(wanted: _Wanted, key: str, entry: dict[str, Any]) -> Row:
 def _look(wanted: _Wanted, row: Row, shared: tuple[str, ...], evaluation: list[str]) -> None:
     """Fill a row with what finished runs found, and with the gaps between them."""
     seen: set[str] = set()
-    for seed in wanted.seeds:
-        config = plain(compose((*shared, f"seed={seed}")))
-        validate(config)
-        run = Run(config, identify(config))
+    for seed, run in runs_of(shared, wanted.seeds):
         if run.hash in seen:  # nothing random in it: every seed is the same run
             continue
         seen.add(run.hash)
-        row.random = "seed" not in config["task"]["ignores"]
+        row.random = "seed" not in run.config["task"]["ignores"]
         found = _found(run, (*shared, f"seed={seed}"), evaluation, wanted.records)
         if isinstance(found, Gap):
             row.missing.append(found)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from lenssr.results.tables.statistics import Comparison, compare, detectable, ho
 from lenssr.results.tables.table import Cell, Column, Row, Table
 
 __all__ = ["judge"]
+
+_Frames = dict[str, list[pd.DataFrame]]  # the scores of each image, a frame a training, by the row's label
 
 # scores are turned so that more is better, hence "improvement"
 _COMPARED = [
@@ -45,36 +48,54 @@ def judge(table: Table, gap: dict[str, str] | None, order: list[str], claims: Se
             ``better``, ``worse`` or ``no worse``.
     """
     records = []
+    frames = _frames(table)
     for column in table.columns:
         if column.best is None:
             continue
         limits = {row.label for row in table.rows if row.limit}
-        scores = {label: found for label, found in _scores(table, column).items() if label not in limits}
+        scores = {label: found for label, found in _scores(table, column, frames).items() if label not in limits}
         if len(scores) < 2:
             continue
         if table.baseline in scores:
             records += _against_baseline(table, column, scores)
         _mark_best(table, column, scores)
     table.comparisons = pd.DataFrame(records, columns=_COMPARED)
-    table.claims = _claimed(table, claims)
+    table.claims = _claimed(table, claims, frames)
     if gap:
-        _close(table, gap)
-        table.order = _ordered(table, gap["score"], order)
+        _close(table, gap, frames)
+        table.order = _ordered(table, gap["score"], order, frames)
 
 
-def _scores(table: Table, column: Column) -> dict[str, _Scores]:
+def _frames(table: Table) -> _Frames:
+    """Return the comparable rows' scores of each image, a frame a training, by label; each file is read once."""
+    wanted = {"index", *(f"prediction/{column.key}" for column in table.columns)}
+    found: _Frames = {}
+    for row in table.rows:
+        if row.comparable:
+            paths = [result.folder / "per_image.parquet" for result in row.results]
+            found[row.label] = [_own(path, wanted).sort_values("index") for path in paths]
+    return found
+
+
+def _own(path: Path, wanted: set[str]) -> pd.DataFrame:
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(path)
+    return file.read([name for name in file.schema_arrow.names if name in wanted]).to_pandas()
+
+
+def _scores(table: Table, column: Column, frames: _Frames) -> dict[str, _Scores]:
     """Return the comparable rows' scores by label."""
-    found = {row.label: _per_image(row, column) for row in table.rows if row.comparable}
+    found = {row.label: _per_image(row, column, frames[row.label]) for row in table.rows if row.comparable}
     return {label: scores for label, scores in found.items() if scores is not None}
 
 
-def _per_image(row: Row, column: Column) -> _Scores | None:
+def _per_image(row: Row, column: Column, frames: list[pd.DataFrame]) -> _Scores | None:
     """Return the scores of a row; None where there are no per-image scores."""
     name = f"prediction/{column.key}"
-    frames = [pd.read_parquet(result.folder / "per_image.parquet") for result in row.results]
     if not frames or any(name not in frame for frame in frames):
         return None
-    values = np.stack([frame.sort_values("index")[name].to_numpy(float) for frame in frames]) * column.factor
+    values = np.stack([frame[name].to_numpy(float) for frame in frames]) * column.factor
     if not np.isfinite(values).all():
         return None  # a score that an image has not, as the ring of a black one, ranks nobody
     if column.best not in ("high", "low"):
@@ -127,10 +148,10 @@ def _mark_best(table: Table, column: Column, scores: dict[str, _Scores]) -> None
         cell.mark = "tie" if ties else "best"
 
 
-def _close(table: Table, gap: dict[str, str]) -> None:
+def _close(table: Table, gap: dict[str, str], frames: _Frames) -> None:
     """Add the column that says how much of the gap between two rows each other row closes."""
     scored = next(column for column in table.columns if column.key == gap["score"])
-    scores = _scores(table, scored)
+    scores = _scores(table, scored, frames)
     start, end = (next((r.label for r in table.rows if r.key == gap[side]), "") for side in ("from", "to"))
     table.columns.append(Column("gap", f"of the gap {start} to {end} closed / %", scored.group, 0, None))
     for row in table.rows:
@@ -143,10 +164,10 @@ def _close(table: Table, gap: dict[str, str]) -> None:
             row.cells["gap"] = Cell(share, None, interval=(low, high))
 
 
-def _ordered(table: Table, key: str, order: list[str]) -> list[dict[str, Any]]:
+def _ordered(table: Table, key: str, order: list[str], frames: _Frames) -> list[dict[str, Any]]:
     """Compare each named row with the next; one dictionary a pair."""
     column = next(column for column in table.columns if column.key == key)
-    scores = _scores(table, column)
+    scores = _scores(table, column, frames)
     labels = [row.label for wanted in order for row in table.rows if row.key == wanted and row.label in scores]
     pairs = list(pairwise(labels))
     judged = _judged([(scores[one], scores[other]) for one, other in pairs])
@@ -156,7 +177,7 @@ def _ordered(table: Table, key: str, order: list[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _claimed(table: Table, claims: Sequence[dict[str, str]]) -> list[dict[str, Any]]:
+def _claimed(table: Table, claims: Sequence[dict[str, str]], frames: _Frames) -> list[dict[str, Any]]:
     """Return the report's claims, each with the comparison that tests it; all of them are one family of tests."""
     columns = {column.key: column for column in table.columns}
     labels = {row.key: row.label for row in table.rows}
@@ -164,7 +185,7 @@ def _claimed(table: Table, claims: Sequence[dict[str, str]]) -> list[dict[str, A
     pairs: list[tuple[_Scores, _Scores]] = []
     for claim in claims:
         column, names = columns[claim["score"]], [labels[claim[side]] for side in ("one", "other")]
-        scores = _scores(table, column)
+        scores = _scores(table, column, frames)
         told.append(
             {
                 "says": claim["says"],
