@@ -25,7 +25,7 @@ from lenssr.system.locks import locked
 from lenssr.system.progress import track
 from lenssr.system.version import __version__
 
-__all__ = ["SimulatedSource", "as_tensors", "simulate"]
+__all__ = ["SimulatedSource", "as_tensors", "check_splits", "simulate"]
 
 _RAYS = {"cpu": 1 << 17, "cuda": 6_000_000}  # traced at once; a CPU's share, some ten maps, shall stay in its cache
 
@@ -78,7 +78,8 @@ def simulate(
         yield images
 
 
-def _check(classes: list[str], splits: dict[str, int]) -> None:
+def check_splits(classes: list[str], splits: dict[str, int]) -> None:
+    """Refuse a set without classes, or whose splits are not the three that there are, with an image each."""
     if set(splits) != set(SPLITS):
         raise ConfigError(f"dataset.source.splits names {sorted(splits)}; it must name {sorted(SPLITS)}.")
     for split, count in splits.items():
@@ -132,7 +133,11 @@ class SimulatedSource:
         galaxies: dict[str, Any] | None = None,
         supersampling: int | None = None,
     ) -> None:
-        _check(classes, splits)
+        check_splits(classes, splits)
+        if "macro" not in physics:
+            raise ConfigError(
+                f"physics={physics.get('name')} is for dataset=survey; dataset={name} needs physics=deeplense."
+            )
         rays = int(supersampling or physics["supersampling"])
         self.instrument = Instrument(image_size, pixel_scale, psf_fwhm, psf_truncation, rays)
         self.name, self.exposure_time, self.classes = name, exposure_time, classes
