@@ -12,6 +12,7 @@ from lenssr.config.groups import CONFIGS
 from lenssr.config.schema import validate
 from lenssr.train import train
 
+_FEW = ["task.data.images={train: 9, validation: 3, test: 4}"]
 # what a choice needs beside itself to be small or to exist at all
 _MORE = {
     **{("model", name): overrides for name, overrides in SMALL.items()},
@@ -22,6 +23,7 @@ _MORE = {
     ("dataset", "real_pairs"): ["dataset.shots=2", "dataset.source.pixel_scale=0.05"],
     ("dataset", "survey"): ["task.data.classes=[no_sub]"],
     ("physics", "survey"): ["dataset=survey", "task.data.classes=[axion,cdm]"],
+    **{("experiment", f"box_{name}"): _FEW for name in ("euclid_vis_x2", "rubin_to_euclid_x2")},
     ("experiment", "few_shot"): ["finetune=null"],
     ("sweep", "diffusion"): ["loader.patch=48"],
     ("sweep", "downstream"): TINY_LABELS,
