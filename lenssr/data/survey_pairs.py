@@ -97,11 +97,12 @@ class SurveyExposures:
     ) -> tuple[Tensor, Tensor] | None:
         """Return what the LR image of ``images`` (B, H, W) would be on average, and the variance of its pixels.
 
-        The HR PSF is exchanged for the LR one in Fourier space; beyond the edges an image goes on as its edge pixels.
+        It is the LR image of the scene, and what the telescopes make of the difference: the HR PSF is exchanged for the
+        LR one in Fourier space. Light from beyond the edges is in the scene's.
 
         Args:
             images: a guess at the noise-free HR images.
-            scene: the HR images that were observed; of no influence, the LR ones are known.
+            scene: the noise-free HR images that were observed.
             time: of no influence.
             address: of the samples.
             noise: variance of white noise that ``images`` hold; None for none.
@@ -114,15 +115,16 @@ class SurveyExposures:
         change = matching(*(transfer(one.psf, width, size, pixel) for one, width in zip((hr, lr), widths, strict=True)))
         if self._source.registration:
             change = change * self._shift(address, size, pixel, images.device)
-        padded = torch.nn.functional.pad(images.unsqueeze(1), [pad] * 4, mode="replicate")[:, 0]
+        padded = torch.nn.functional.pad((images - scene).unsqueeze(1), [pad] * 4, mode="replicate")[:, 0]
         with exact():
             seen = torch.fft.irfft2(torch.fft.rfft2(padded) * change, s=(size, size))[:, pad:-pad, pad:-pad]
-        variance = self._variance("lr", self._lr(address, images.device), address)
+        low = self._lr(address, images.device)
+        variance = self._variance("lr", low, address)
         if noise is not None:
             kernel, steps = torch.fft.irfft2(change, s=(size, size)), range(scale)
             binned = sum(kernel.roll((i, j), (1, 2)) for i in steps for j in steps) / scale**2
             variance = variance + bin_sum(noise, scale) / scale**2 * binned.square().sum((1, 2)).view(-1, 1, 1)
-        return bin_sum(seen, scale) / scale**2, variance
+        return low + bin_sum(seen, scale) / scale**2, variance
 
     def _shift(self, address: Address, size: int, pixel: float, device: torch.device) -> Tensor:
         x, y = (self._column(f"lr_shift_{axis}", address, device).view(-1, 1, 1) / pixel for axis in "xy")

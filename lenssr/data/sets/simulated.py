@@ -134,10 +134,6 @@ class SimulatedSource:
         supersampling: int | None = None,
     ) -> None:
         check_splits(classes, splits)
-        if "macro" not in physics:
-            raise ConfigError(
-                f"physics={physics.get('name')} is for dataset=survey; dataset={name} needs physics=deeplense."
-            )
         rays = int(supersampling or physics["supersampling"])
         self.instrument = Instrument(image_size, pixel_scale, psf_fwhm, psf_truncation, rays)
         self.name, self.exposure_time, self.classes = name, exposure_time, classes
