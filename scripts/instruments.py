@@ -12,7 +12,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", "--to", type=Path, default=Path("outputs/instruments.png"), help="the PNG [%(default)s]")
-    parser.add_argument("--sky", type=int, default=5, help="number of the test sky [%(default)s]")
+    parser.add_argument("--sky", type=int, default=1, help="number of the test sky [%(default)s]")
     parser.add_argument("--field", type=float, default=8.0, help="its width in arcsec [%(default)s]")
     arguments = parser.parse_args()
 

@@ -58,7 +58,7 @@ def observed_by(
     some = parameters["theta_E"]
     coarsest = max(bins.values())
     reach = max(one.psf.reach for one in telescopes.values()) / pixel
-    margin = int(np.ceil(reach / coarsest)) * coarsest  # so that light from outside enters, and none comes round
+    margin = _margin(size, reach, coarsest)  # so that light from outside enters, and none comes round
     count, step = (size + 2 * margin) * supersampling, pixel / supersampling
     axis = ((torch.arange(count, dtype=torch.float64) - (count - 1) / 2) * step).to(some.device, some.dtype)
     sky = brightness(parameters, axis, supersampling, galaxies).mul_(step**2)
@@ -76,6 +76,22 @@ def observed_by(
         edge = margin // bins[name]
         found[name] = image[:, edge:-edge, edge:-edge].clamp(min=0)
     return found
+
+
+def _margin(size: int, reach: float, step: int) -> int:
+    """Return a margin of ``reach`` pixels or more, a multiple of ``step``, that gives a size quick to transform."""
+    margin = int(np.ceil(reach / step)) * step
+    while not _smooth(size + 2 * margin):
+        margin += step
+    return margin
+
+
+def _smooth(count: int) -> bool:
+    """Whether a number has no prime factor above 5."""
+    for factor in (2, 3, 5):
+        while count % factor == 0:
+            count //= factor
+    return count == 1
 
 
 def _phase(x: Tensor, y: Tensor, count: int) -> Tensor:

@@ -60,7 +60,7 @@ def looks(row: pd.DataFrame, telescope: Telescope, field: float, seed: int = 0) 
     for name in one.columns:
         if name.endswith(("_amplitude", "_flux")):
             one[name] *= float(telescope.counts(0.0))
-    one["at_psf_fwhm"] = telescope.typical()["psf_fwhm"]
+    one["at_psf_fwhm"] = telescope.psf.typical
     rays = int(np.ceil(telescope.pixel_scale / _RAY))
     tensors = as_tensors(one, dtype=torch.float64)
     seen = observed_by(tensors, {"at": telescope}, size, telescope.pixel_scale, {"at": 1}, rays)["at"][0].numpy()
@@ -95,8 +95,7 @@ def figure(path: Path, number: int, field: float = 8.0) -> Path:
             shown, origin="lower", cmap="gray", vmin=-0.7, vmax=float(np.quantile(shown, 0.997)),
             extent=(-half, half, -half, half), interpolation="nearest",
         )  # fmt: skip
-        fwhm = telescope.typical()["psf_fwhm"]
-        axis.set_title(f"{name}\n{telescope.pixel_scale:g}″ pixels, PSF {fwhm:.2g}″", fontsize=9)
+        axis.set_title(f"{name}\n{telescope.pixel_scale:g}″ pixels, PSF {telescope.psf.typical:.2g}″", fontsize=9)
         axis.plot([-half + 0.4, -half + 1.4], [-half + 0.45] * 2, color="white", linewidth=2)
         axis.text(-half + 0.9, -half + 0.6, "1″", color="white", ha="center", va="bottom", fontsize=8)
         axis.set_xticks([])
