@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ class PSF:
     beta: float = 0.0
     kernel: np.ndarray | None = None
     kernel_scale: float = 0.0
+    _last: dict[Any, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def read(cls, node: Mapping[str, Any], widths: tuple[float, float] | None, pixel_scale: float, where: str) -> PSF:
@@ -106,7 +107,13 @@ class PSF:
             size: rays along a side.
             step: arcsec between rays.
         """
-        return torch.fft.rfft2(self.sampled(fwhm, size, step))
+        if bool((fwhm != fwhm[0]).any()):
+            return torch.fft.rfft2(self.sampled(fwhm, size, step))
+        key = (float(fwhm[0]), size, step, fwhm.dtype, fwhm.device)
+        if key not in self._last:  # images of one seeing share it, and so do the next ones
+            self._last.clear()
+            self._last[key] = torch.fft.rfft2(self.sampled(fwhm[:1], size, step))
+        return self._last[key].expand(len(fwhm), -1, -1)
 
     def sampled(self, fwhm: Tensor, size: int, step: float) -> Tensor:
         """Return the PSFs at the rays, (B, size, size), each with a sum of one and its middle at [0, 0]."""

@@ -17,6 +17,7 @@ from lenssr.data.sky.lensing import add_substructure_, sersic, stamps
 __all__ = ["brightness", "power_law_deflection"]
 
 _ACCURACY = 1e-7  # of the deflection, at which its series ends
+_ROWS = 48  # of rays that are worked on at once
 _CORE = 1e-10  # arcsec^2; without it a ray through the lens is NaN
 
 
@@ -34,18 +35,30 @@ def brightness(
     """
     p = {name: value.view(-1, 1, 1) for name, value in parameters.items() if value.ndim == 1}
     x, y = axis.view(1, 1, -1), axis.view(1, -1, 1)
-    ax, ay = power_law_deflection(p, x, y)
-    ax.add_(p["gamma1"] * x).add_(p["gamma2"] * y)
-    ay.add_(p["gamma2"] * x).sub_(p["gamma1"] * y)
+    ax, ay = (x.new_empty(len(parameters["theta_E"]), len(axis), len(axis)) for _ in range(2))
+    blocks = [slice(start, start + _ROWS) for start in range(0, len(axis), _ROWS)]  # whose maps stay in a CPU's cache
+    for rows in blocks:
+        ax[:, rows], ay[:, rows] = _deflection(p, x, y[:, rows])
     add_substructure_(ax, ay, axis, parameters, supersampling)
-    beta_x, beta_y = ax.neg_().add_(x), ay.neg_().add_(y)
-    sky = sersic(p, beta_x, beta_y) if galaxies is None else stamps(p, beta_x, beta_y, galaxies)
-    sky.add_(sersic(p, x, y, "deflector"))
-    there = parameters["neighbour_amplitude"] > 0
-    if bool(there.any()):
-        some = {name: value[there] for name, value in p.items() if name.startswith("neighbour_")}
-        sky[there] += sersic(some, x, y, "neighbour")
-    return sky
+    some = parameters["neighbour_amplitude"] > 0
+    there = bool(some.any())
+    near = {name: value[some] for name, value in p.items() if name.startswith("neighbour_")}
+    for rows in blocks:
+        beta_x, beta_y = x - ax[:, rows], y[:, rows] - ay[:, rows]
+        sky = sersic(p, beta_x, beta_y) if galaxies is None else stamps(p, beta_x, beta_y, galaxies)
+        sky += sersic(p, x, y[:, rows], "deflector")
+        if there:
+            sky[some] += sersic(near, x, y[:, rows], "neighbour")
+        ax[:, rows] = sky  # which is no longer needed
+    return ax
+
+
+def _deflection(p: Mapping[str, Tensor], x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the deflection of the lens and of external shear, arcsec."""
+    ax, ay = power_law_deflection(p, x, y)
+    ax += p["gamma1"] * x + p["gamma2"] * y
+    ay += p["gamma2"] * x - p["gamma1"] * y
+    return ax, ay
 
 
 def power_law_deflection(p: Mapping[str, Tensor], x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -64,15 +77,23 @@ def power_law_deflection(p: Mapping[str, Tensor], x: Tensor, y: Tensor) -> tuple
     dx, dy = x - p["lens_x"], y - p["lens_y"]
     zx, zy = q * (cos * dx + sin * dy), cos * dy - sin * dx
     square = (zx.square() + zy.square()).add_(_CORE)
-    # the series in f exp(2 i angle), from its last term to its first
-    ux, uy = (zx.square() - zy.square()).div_(square).mul_(-e), (2 * zx * zy).div_(square).mul_(-e)
-    terms = max(2, math.ceil(math.log(_ACCURACY) / math.log(max(float(e.max()), 1e-3))))
-    sx, sy = torch.ones_like(ux), torch.zeros_like(ux)
-    for n in range(terms, 0, -1):
-        factor = (2 * n - (2 - t)) / (2 * n + (2 - t))
-        vx = torch.mul(ux, sx).addcmul_(uy, sy, value=-1).mul_(factor).add_(1)
-        sy = torch.mul(ux, sy).addcmul_(uy, sx).mul_(factor)
-        sx = vx
+    # sum of a_n exp(i n u), u twice the angle, by Clenshaw's recurrence, which serves cosine and sine at once
+    twice = (zx.square() - zy.square()).div_(square).mul_(2)
+    last, before = torch.zeros_like(twice), torch.zeros_like(twice)
+    for a in reversed(_coefficients(e, t)):
+        before.neg_().addcmul_(twice, last).add_(a)
+        last, before = before, last
+    sx = (twice * last).mul_(0.5).sub_(before).add_(1)
+    sy = (zx * zy).div_(square).mul_(2).mul_(last)
     strength = square.pow_(-t / 2).mul_(2 / (1 + q) * (p["theta_E"] * q.sqrt()) ** t)
     rx, ry = (zx * sx - zy * sy).mul_(strength), (zx * sy + zy * sx).mul_(strength)
     return cos * rx - sin * ry, sin * rx + cos * ry
+
+
+def _coefficients(e: Tensor, t: Tensor) -> list[Tensor]:
+    """Return a_1, a_2, ... of the series whose a_0 is 1, as many as the flattest lens needs; (B, 1, 1) each."""
+    count = max(2, math.ceil(math.log(_ACCURACY) / math.log(max(float(e.max()), 1e-3))))
+    found = [torch.ones_like(e)]
+    for n in range(1, count + 1):
+        found.append(found[-1] * -e * (2 * n - (2 - t)) / (2 * n + (2 - t)))
+    return found[1:]
