@@ -1,0 +1,59 @@
+"""The models in the box: found by name, told of, and what the package takes along."""
+
+import numpy as np
+import pytest
+import torch
+from tiny import ROOT
+
+import lenssr
+from lenssr.errors import RunError
+from lenssr.runs.box import BOX, boxed, listing
+from lenssr.runs.find import find
+
+NAMES = sorted(boxed())
+
+
+def test_the_box_is_small_and_whole():
+    assert "euclid_vis_x2" in NAMES
+    files = [path for path in BOX.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 8e6
+    for name in NAMES:
+        there = {path.name for path in boxed()[name].iterdir()}
+        assert {"config.json", "model.safetensors", "metrics.json", "status.json", "README.md"} <= there
+        assert (ROOT / "configs" / "experiment" / f"box_{name}.yaml").is_file()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_is_found_by_its_name_wherever_one_is(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert find(name) == BOX / name
+    model = lenssr.load(name)
+    found = model.predict(np.random.default_rng(0).normal(size=(32, 32)), check=False)
+    assert np.asarray(found).shape == (64, 64) and np.isfinite(found).all()
+
+
+def test_a_slip_in_its_name_is_mended(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RunError, match="Did you mean 'euclid_vis_x2'"):
+        find("euclid_vis_x")
+
+
+def test_the_listing_tells_what_each_is_for():
+    told = listing()
+    for name in NAMES:
+        assert name in told
+    assert "what hst_acs_f814w would see where euclid_vis looked" in told
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_star_gets_no_dark_ring(name):
+    """A star of 2000 sigma on noise of 1: nothing below the sky by more than three times the noise of the input."""
+    rng, size = np.random.default_rng(1), 64
+    y, x = np.indices((size, size)) - (size - 1) / 2 + 0.2
+    width = {"euclid_vis_x2": 0.72, "rubin_to_euclid_x2": 1.55}[name]  # px, with the pixel's own
+    star = 2000 * np.exp(-0.5 * (x**2 + y**2) / width**2)
+    image = rng.normal(size=(size, size)) + rng.poisson(star)
+    product = lenssr.upscale(name, image)[0]
+    assert product.sr.shape == (128, 128)
+    assert float(product.sr.min()) * 4 > -3.0
+    assert torch.from_numpy(product.err).isfinite().all()
