@@ -158,6 +158,6 @@ class SurveyPairs(LensDataModule):
     def sets(self) -> dict[str, ImageSet]:
         """The splits' noise-free HR images; rendered on first use."""
         with exact():
-            found: dict[str, ImageSet] = self.source.open(self._device())
+            found: dict[str, ImageSet] = self.source.open(self.device())
         self.observation.attach(self.source.open(kind="lr"), self.source)
         return found

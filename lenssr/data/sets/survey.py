@@ -179,7 +179,7 @@ class SurveySource:
             with locked(self.path, f"Waiting for another process that simulates {self.path} ..."):
                 if not self.path.exists():
                     self._make(device)
-        return open_set(self.path / kind, verify=True)
+        return open_set(self.path / kind)
 
     def table(self, split: str, count: int) -> pd.DataFrame:
         """Return the parameters of the first ``count`` images of a split, one row an image."""
