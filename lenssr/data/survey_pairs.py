@@ -72,6 +72,11 @@ class SurveyExposures:
         rms = self._column(f"{kind}_background_rms", address, flux.device).view(-1, 1, 1)
         return rms.square() + flux / self._electrons[kind]
 
+    def lr_variance(self, index: Tensor, split: str, device: torch.device) -> Tensor:
+        """Return the variance of whole LR images' pixels, (B, h, w), in the set's flux."""
+        address = Address(index, 0, (self.seed, SPLITS[split]))
+        return self._variance("lr", self._lr(address, device), address)
+
     def __call__(self, images: Tensor, time: Tensor, unit: float, window: Window, address: Address) -> Observed:
         """Observe windows (B, size, size) of noise-free HR images, and the LR images of the same windows."""
         low = window_of(self._lr(address, images.device), window, self.scale)

@@ -5,6 +5,7 @@ from lenssr.tasks.base import Task
 from lenssr.tasks.classification import Classification
 from lenssr.tasks.diffusion import Diffusion
 from lenssr.tasks.limit import FittedImages, ImageLimit, LabelLimit
+from lenssr.tasks.modelling import LensModelling
 from lenssr.tasks.regression import Regression
 from lenssr.tasks.super_resolution import SuperResolution
 
@@ -15,6 +16,7 @@ __all__ = [
     "FittedImages",
     "ImageLimit",
     "LabelLimit",
+    "LensModelling",
     "Regression",
     "SuperResolution",
     "Task",

@@ -46,6 +46,12 @@ def result_figures(found: Evaluation | LabelEvaluation, run: Run, data: LensData
         return [comparison([Example(found.example, "test image 1")], run, data), *draws]
     if isinstance(found, Evaluation):
         return [comparison(found.examples, run, data)]
+    from lenssr.modelling.scores import ModellingEvaluation
+
+    if isinstance(found, ModellingEvaluation):
+        from lenssr.results.figures.modelling import measurements
+
+        return [measurements(found, run, data)]
     from lenssr.results.figures.labels import classes, regression
 
     return [(classes if "class" in data.labels else regression)(found, run, data)]

@@ -141,6 +141,7 @@ def _row(wanted: _Wanted, key: str, entry: dict[str, Any]) -> Row:
     for column in wanted.columns:
         values = [_score(result, column.key) for result in row.results]
         row.cells[column.key] = _cell(values, column, row.published.get(column.key))
+        _bracket(row, column)
     if row.results:
         row.parameters = row.results[0].metrics["parameters"]
     return row
@@ -207,6 +208,15 @@ def _cell(values: list[float | None], column: Column, published: float | None) -
         return None
     std = float(np.std(known, ddof=1)) if len(known) > 1 else None
     return Cell(float(np.mean(known)), std, published)
+
+
+def _bracket(row: Row, column: Column) -> None:
+    """Give a single run's cell the interval over images that its score was stored with, if it was."""
+    cell = row.cells[column.key]
+    if cell is not None and len(row.results) == 1:
+        found = row.results[0].metrics["scores"].get("prediction", {}).get(column.key, {})
+        if "low" in found:
+            cell.interval = (column.factor * found["low"], column.factor * found["high"])
 
 
 def _reference(rows: list[Row], who: str, label: str, columns: list[Column]) -> list[Row]:
