@@ -5,7 +5,7 @@ import itertools
 import pytest
 from made import write_files
 from networks import SMALL
-from tiny import TINY_DIFFUSION, TINY_LABELS, TINY_RDN, TINY_RDN_STAGE, TINY_STAGE
+from tiny import LENS_FIT, TINY_DIFFUSION, TINY_LABELS, TINY_RDN, TINY_RDN_STAGE, TINY_STAGE
 
 from lenssr.config.compose import compose, plain
 from lenssr.config.groups import CONFIGS
@@ -28,6 +28,8 @@ _MORE = {
     ("sweep", "diffusion"): ["loader.patch=48"],
     ("sweep", "downstream"): TINY_LABELS,
     ("sweep", "downstream_models"): [*TINY_LABELS, "dataset.inputs=interpolated"],
+    ("model", "lens_fit"): LENS_FIT,
+    ("sweep", "lens_modelling"): ["task.data.classes=[no_sub]", "physics.supersampling=2"],
     ("model", "label_limit"): [TINY_LABELS[-2], "model.particles=8", "model.library=16"],
     ("model", "limit"): ["model.particles=8", "model.library=16"],
     ("model", "resnet18"): TINY_LABELS,

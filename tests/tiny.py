@@ -41,3 +41,15 @@ TINY_DIFFUSION = [
 ]
 _RDN_STAGE = [*TINY_RDN, "trainer.max_steps=2", "trainer.validations=1", "loader.batch_size=4", "loader.patch=32"]
 TINY_RDN_STAGE = [f"stages.overrides={_RDN_STAGE}"]
+# fits that take a few steps, of skies that two telescopes see
+LENS_FIT = [
+    "dataset=survey",
+    "physics.supersampling=2",
+    "physics.lens.theta_E=[0.5,0.9]",
+    "task.data.images={train: 2, validation: 1, test: 4}",
+    "model.radii=[0.5,0.9]",
+    "model.starts=1",
+    "model.first=1",
+    "model.steps=2",
+    "model.subhaloes={masses: [1.0e+10], distances: [0.0], spacing: 0.4}",
+]

@@ -82,7 +82,7 @@ class Hunt:
             for name, image, where in zip(self.names, seen, places, strict=True):
                 found = search((image - smooth) * weight)
                 row[f"prediction/subhalo_{name}/gain"] = found.chi2
-                row[f"prediction/subhalo_{name}/found"] = float(_recovered(found, where))
+                row[f"prediction/subhalo_{name}/found"] = float(_recovered(found, gain, where))
             rows.append(row)
         return pd.DataFrame(rows)
 
@@ -125,5 +125,7 @@ class Hunt:
         return shares(events)
 
 
-def _recovered(found: Gain, where: tuple[float, float]) -> bool:
-    return found.chi2 > FOUND and float(np.hypot(found.x - where[0], found.y - where[1])) < _NEAR
+def _recovered(found: Gain, before: Gain, where: tuple[float, float]) -> bool:
+    """Whether a halo is found where it is, and not because the image without it would have one there too."""
+    near = float(np.hypot(found.x - where[0], found.y - where[1])) < _NEAR
+    return near and found.chi2 > FOUND and found.chi2 - before.chi2 > FOUND

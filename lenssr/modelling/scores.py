@@ -91,12 +91,20 @@ def summarised(table: pd.DataFrame) -> tuple[dict[str, float], dict[str, tuple[f
     scores: dict[str, float] = {}
     intervals: dict[str, tuple[float, float]] = {}
 
-    def add(name: str, statistic: Callable[[np.ndarray], float]) -> None:
-        scores[name] = statistic(np.arange(len(table)))
-        rng = np.random.default_rng(0)
-        draws = [statistic(rng.integers(len(table), size=len(table))) for _ in range(_DRAWS)]
-        low, high = np.quantile(draws, [0.025, 0.975])
+    every = np.arange(len(table))[None]
+    draws = np.random.default_rng(0).integers(len(table), size=(_DRAWS, len(table)))
+
+    def add(name: str, statistic: Callable[[np.ndarray], np.ndarray]) -> None:
+        """Add a statistic of rows (draws, lenses) of the table, a number a draw."""
+        scores[name] = float(statistic(every)[0])
+        low, high = np.quantile(statistic(draws), [0.025, 0.975])
         intervals[name] = (float(low), float(high))
+
+    def below(values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        return lambda rows: np.quantile(np.abs(values[rows]).reshape(len(rows), -1), _WITHIN, axis=1)
+
+    def middle(values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        return lambda rows: np.median(values[rows], axis=1)
 
     for group, names in GROUPS.items():
         error, pull, right = (
@@ -106,14 +114,12 @@ def summarised(table: pd.DataFrame) -> tuple[dict[str, float], dict[str, tuple[f
         along = error[:, 0]
         if len(names) > 1:
             along = (error * right).sum(1) / np.hypot(*right.T).clip(min=1e-12)
-        add(f"{group}/bias", lambda rows, x=along: float(np.median(x[rows])))  # type: ignore[misc]
-        spread = error - np.median(error, axis=0) if len(names) == 1 else error
-        add(f"{group}/scatter", lambda rows, x=spread: float(np.quantile(np.abs(x[rows]), _WITHIN)))  # type: ignore[misc]
-        add(f"{group}/pull", lambda rows, x=pull: float(np.quantile(np.abs(x[rows]), _WITHIN)))  # type: ignore[misc]
+        add(f"{group}/bias", middle(along))
+        add(f"{group}/scatter", below(error - np.median(error, axis=0) if len(names) == 1 else error))
+        add(f"{group}/pull", below(pull))
     chi2 = table["prediction/fit/chi2"].to_numpy(float)
-    scaled = table["prediction/theta_E/pull"].to_numpy(float) / np.sqrt(chi2.clip(min=1.0))
-    add("theta_E/pull_scaled", lambda rows: float(np.quantile(np.abs(scaled[rows]), _WITHIN)))
-    add("fit/chi2", lambda rows: float(np.median(chi2[rows])))
+    add("theta_E/pull_scaled", below(table["prediction/theta_E/pull"].to_numpy(float) / np.sqrt(chi2.clip(min=1.0))))
+    add("fit/chi2", middle(chi2))
     failed = shares({"fit/failed": table["prediction/fit/failed"].to_numpy(bool)})
     return scores | failed[0], intervals | failed[1]
 
