@@ -26,6 +26,7 @@ CAPTIONS = {
     "calibration": "Where the pixels fall among the draws, and how often intervals hold them: the baseline, first seed",
     "samples": "Draws from one posterior: the baseline, first seed",
     "curve": "What each further real image buys: dots are runs, bars mean and spread over seeds and shots",
+    "intervals": "Every score with its 95 % interval over the lenses; dashed: no bias, honest errors",
     "scores": "Scores with their spread over seeds, and the report's",
 }
 _ARROWS = {"better": "↑", "worse": "↓"}
@@ -71,6 +72,8 @@ def notes(table: Table) -> list[str]:
     seeds = max((len(row.results) for row in table.rows), default=0)
     images = next((row.results[0].metrics["images"] for row in table.rows if row.results), 0)
     found = [f"{table.caption} {images} test images, {seeds} seed{'s' * (seeds != 1)}; {LEGEND}"]
+    if all(column.best is None for column in table.columns):  # nothing is ranked
+        found = [f"{table.caption} {images} test images."]
     if any(column.key == "gap" for column in table.columns):
         found.append("Gap: with its 95 % interval over test images and seeds (Student's t).")
     for pair in table.order:
