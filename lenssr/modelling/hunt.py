@@ -17,12 +17,12 @@ from lenssr.modelling.fit import Fit, model
 from lenssr.modelling.lens import told
 from lenssr.modelling.modeller import Modeller
 from lenssr.modelling.scores import shares
-from lenssr.modelling.substructure import Gain, Search, arc_of, injected
+from lenssr.modelling.substructure import Search, arc_of, injected
 from lenssr.modelling.view import View
 
 __all__ = ["Hunt"]
 
-FALSE, FOUND = (10, 25, 50), 25.0
+_LIMITS, _FALSE, _DRAWS = (10, 25, 50), 0.1, 2000
 _NEAR = 0.3  # arcsec, within which a halo counts as the one that is there
 
 
@@ -82,7 +82,7 @@ class Hunt:
             for name, image, where in zip(self.names, seen, places, strict=True):
                 found = search((image - smooth) * weight)
                 row[f"prediction/subhalo_{name}/gain"] = found.chi2
-                row[f"prediction/subhalo_{name}/found"] = float(_recovered(found, gain, where))
+                row[f"prediction/subhalo_{name}/near"] = float(np.hypot(found.x - where[0], found.y - where[1]) < _NEAR)
             rows.append(row)
         return pd.DataFrame(rows)
 
@@ -115,17 +115,20 @@ class Hunt:
         return changed, where
 
     def summary(self, table: pd.DataFrame) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
-        """Return how often none gains more than so much, and how often the one that is there is found."""
+        """Return how often none gains more than so much, and how often the one that is there is found.
+
+        ``false/level`` is what a tenth of the images without a subhalo gain or more; one that is there is found if it
+        gains more than that, near its place.
+        """
         gain = table["prediction/subhalo/gain"].to_numpy(float)
-        events = {f"false/{limit}": gain > limit for limit in FALSE}
         scaled = gain / table["prediction/fit/chi2"].to_numpy(float).clip(min=1.0)
-        events |= {f"false_scaled/{limit}": scaled > limit for limit in FALSE}
+        level = float(np.quantile(gain, 1 - _FALSE))
+        events = {f"false/{limit}": gain > limit for limit in _LIMITS}
+        events |= {f"false_scaled/{limit}": scaled > limit for limit in _LIMITS}
         for name in self.names:
-            events[f"recovered/{name}"] = table[f"prediction/subhalo_{name}/found"].to_numpy(bool)
-        return shares(events)
-
-
-def _recovered(found: Gain, before: Gain, where: tuple[float, float]) -> bool:
-    """Whether a halo is found where it is, and not because the image without it would have one there too."""
-    near = float(np.hypot(found.x - where[0], found.y - where[1])) < _NEAR
-    return near and found.chi2 > FOUND and found.chi2 - before.chi2 > FOUND
+            near = table[f"prediction/subhalo_{name}/near"].to_numpy(bool)
+            events[f"recovered/{name}"] = near & (table[f"prediction/subhalo_{name}/gain"].to_numpy(float) > level)
+        scores, intervals = shares(events)
+        draws = np.random.default_rng(0).integers(len(gain), size=(_DRAWS, len(gain)))
+        low, high = np.quantile(np.quantile(gain[draws], 1 - _FALSE, axis=1), [0.025, 0.975])
+        return scores | {"false/level": level}, intervals | {"false/level": (float(low), float(high))}

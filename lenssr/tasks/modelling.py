@@ -30,8 +30,8 @@ _DEFINITIONS = (
     "the lens, arcsec; fit/failed: not converged, or theta_E off by more than a tenth; fit/chi2: reduced, as assumed; "
     "false/<x>: share of lenses without subhaloes whose chi-squared one more subhalo lowers by more than x; "
     "scaled: as if errors were widened to a reduced chi-squared of 1; "
-    "recovered/<M200>/<arcsec from the arc>: share of subhaloes that gain more than 25 within 0.3 arcsec, "
-    "and more than 25 over the best of the image without them"
+    "false/level: the gain that a tenth of them reach; recovered/<M200>/<arcsec from the arc>: share of subhaloes that "
+    "gain more than that, within 0.3 arcsec of where they are"
 )
 
 

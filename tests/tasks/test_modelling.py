@@ -10,6 +10,7 @@ from tiny import LENS_FIT, TINY
 from lenssr.config.compose import compose
 from lenssr.errors import ConfigError
 from lenssr.modelling.scores import GROUPS, summarised
+from lenssr.results.figures.tables import draw
 from lenssr.results.tables.collect import build
 from lenssr.results.tables.render import to_markdown
 from lenssr.train import train
@@ -22,6 +23,7 @@ def test_a_run_tells_scores_with_intervals_and_a_table_shows_them(tmp_path):
     for group in GROUPS:
         assert told[f"{group}/pull"]["low"] <= told[f"{group}/pull"]["mean"] <= told[f"{group}/pull"]["high"]
     assert 0 <= told["false/10"]["low"] <= told["false/10"]["mean"] <= told["false/10"]["high"] <= 1
+    assert told["false/level"]["low"] <= told["false/level"]["mean"] and "recovered/1e10/0" in told
     table = pd.read_parquet(found.folder / "per_image.parquet")
     assert list(table["index"]) == [0, 1, 2, 3] and (table["prediction/subhalo/gain"] >= 0).all()
     assert np.allclose(
@@ -29,8 +31,11 @@ def test_a_run_tells_scores_with_intervals_and_a_table_shows_them(tmp_path):
     )
     assert (found.folder / "figures" / "measurements.png").is_file()
     shared = [word for word in words if word not in ("sweep=lens_modelling", "model=lens_fit")]
-    page = to_markdown(build("lens_modelling", shared))
+    table = build("lens_modelling", shared)
+    page = to_markdown(table)
     assert "LR interpolated" in page and " to " in page.split("LR interpolated |")[1].split("\n")[0]
+    assert "4 test images." in page and "Student" not in page  # nothing is ranked
+    assert [path.name for path in draw(table, tmp_path)] == ["lens_modelling_intervals.png"]
     assert json.loads((found.folder / "metrics.json").read_text())["parameters"] == 0
 
 
