@@ -13,7 +13,7 @@ from lenssr.results.tables.table import Cell, Column, Row, Table
 __all__ = ["has_intervals", "intervals"]
 
 _ACROSS = 5
-_WIDE = 15.0  # ratio of largest to smallest, above which an axis is logarithmic
+_WIDE, _FAR = 15.0, 150.0  # ratios of largest to smallest: above, an axis is logarithmic; its ticks are decades
 
 
 def has_intervals(table: Table) -> bool:
@@ -43,9 +43,10 @@ def intervals(table: Table, path: Path) -> Path:
                 color="C0", capsize=3,
             )  # fmt: skip
         ends = np.array([end for _, cell in found for end in (cell.interval or ())])
-        if len(ends) and ends.min() > 0 and ends.max() > _WIDE * ends.min():
+        if len(ends) and ends.min() > 0 and ends.max() > _WIDE * ends.min() and not column.label.endswith("%"):
             axis.set_xscale("log")
-            mark_decades(axis.xaxis)
+            if ends.max() < _FAR * ends.min():
+                mark_decades(axis.xaxis)
         if column.label.startswith("bias"):
             axis.axvline(0, color="k", ls="--", lw=0.8)
         if column.label.startswith("pull") or column.key.endswith("chi2"):
