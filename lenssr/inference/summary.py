@@ -25,8 +25,8 @@ def write_summary(paths: Sequence[Path], folder: Path) -> pd.DataFrame:
     Columns: ``product``, ``image``, ``file``, ``ra``, ``dec`` (degrees, ICRS, of the middle), ``chi2``,
     ``flux_before``, ``flux_correction``, ``added_above_noise``, ``sky``, ``noise``, ``warnings``.
     """
-    rows = [_row(path) for path in paths]
-    table = pd.DataFrame(rows).astype({"ra": float, "dec": float})
+    parts = [pd.DataFrame([_row(path) for path in paths[at : at + _PAGE]]) for at in range(0, len(paths), _PAGE)]
+    table = pd.concat(parts, ignore_index=True).astype({"ra": float, "dec": float})
     with whole_file(folder / "summary.parquet") as temporary:
         table.to_parquet(temporary, index=False)
     write_text(folder / "summary.csv", table.to_csv(index=False))
