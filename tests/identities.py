@@ -16,8 +16,19 @@ _MORE = {
     ("dataset", "real_pairs"): [*_PLACE, "dataset.shots=2"],
     ("experiment", "few_shot"): ["finetune=null"],
     ("model", "spandrel"): ["model.arch=DAT"],
+    ("physics", "survey"): ["dataset=survey"],
 }
-_NOT_CHOSEN = {".", "task", "paths", "average", "table", "table/columns", "hydra/launcher", "hydra/sweeper"}
+_NOT_CHOSEN = {
+    ".",
+    "task",
+    "paths",
+    "average",
+    "table",
+    "table/columns",
+    "hydra/launcher",
+    "hydra/sweeper",
+    "instrument",
+}
 
 
 def _hashes(overrides, seeds):

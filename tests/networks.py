@@ -19,6 +19,7 @@ SMALL = {
     "srresnet_unshuffle": ["model.features=4", "model.blocks=2"],
     "edsr_unshuffle": ["model.features=4", "model.blocks=2"],
     "unet_sr": ["model.widths=[4,8,8]", "model.blocks=[1,1,1]"],
+    "unet_sky": ["model.widths=[4,8,8]", "model.blocks=[1,1,1]"],
     "swinir": ["model.features=8", "model.heads=2", "model.depths=[2]", "model.window=4"],
     "safmn": ["model.features=8", "model.blocks=1"],
     "bilinear": [],

@@ -42,6 +42,7 @@ DATA = {
     "minmax": [*RDN, "dataset.normalization=per_image_minmax", "dataset.target=truth"],
     "model2": [*RDN, "dataset=model2"],
     "model4": [*RDN, "dataset=model4", "loader.patch=48"],
+    "survey": [*RDN, "dataset=survey", "task.data.classes=[no_sub]"],
     "labels": TASKS["resnet18"],
     "folder": [*RDN, "dataset=folder"],
     "real_pairs": [*RDN, "dataset=real_pairs", "dataset.shots=2", "dataset.source.pixel_scale=0.05"],

@@ -12,6 +12,7 @@ from lenssr.config.groups import CONFIGS
 from lenssr.config.schema import validate
 from lenssr.train import train
 
+_FEW = ["task.data.images={train: 9, validation: 3, test: 4}"]
 # what a choice needs beside itself to be small or to exist at all
 _MORE = {
     **{("model", name): overrides for name, overrides in SMALL.items()},
@@ -20,6 +21,9 @@ _MORE = {
     ("model", "ddpm_original"): [*TINY_DIFFUSION, "dataset=model4", "task.evaluations=2"],
     ("dataset", "model4"): ["loader.patch=48"],
     ("dataset", "real_pairs"): ["dataset.shots=2", "dataset.source.pixel_scale=0.05"],
+    ("dataset", "survey"): ["task.data.classes=[no_sub]"],
+    ("physics", "survey"): ["dataset=survey", "task.data.classes=[axion,cdm]"],
+    **{("experiment", f"box_{name}"): _FEW for name in ("euclid_vis_x2", "rubin_to_euclid_x2")},
     ("experiment", "few_shot"): ["finetune=null"],
     ("sweep", "diffusion"): ["loader.patch=48"],
     ("sweep", "downstream"): TINY_LABELS,
@@ -32,8 +36,9 @@ _MORE = {
     ("trainer", "ddp"): ["trainer.strategy=auto", "trainer.devices=1"],  # tested with two processes in test_train
 }
 _STEP = ["trainer.max_steps=1", "trainer.validations=1"]
-# chosen by the model, without effect of their own, or for scripts and sweeps (test_tables, test_pool)
-_NOT_CHOSEN = {"task", "paths", "average", "table", "table/columns", "hydra/launcher"}
+# chosen by the model, without effect of their own, or for scripts and sweeps (test_tables, test_pool); instruments are
+# chosen twice (data/sets/test_survey.py)
+_NOT_CHOSEN = {"task", "paths", "average", "table", "table/columns", "hydra/launcher", "instrument"}
 # need what the tests may not install; tests/test_zoo.py
 _EXTRAS = {"spandrel"}
 

@@ -7,6 +7,8 @@ from lenssr.data.real_pairs import RealExposure, RealPairs
 from lenssr.data.sets.folder import FolderSource
 from lenssr.data.sets.real import RealSource
 from lenssr.data.sets.simulated import SimulatedSource
+from lenssr.data.sets.survey import SurveySource
+from lenssr.data.survey_pairs import SurveyExposures, SurveyPairs
 
 __all__ = [
     "BinnedExposure",
@@ -17,5 +19,8 @@ __all__ = [
     "RealPairs",
     "RealSource",
     "SimulatedSource",
+    "SurveyExposures",
+    "SurveyPairs",
+    "SurveySource",
     "TwoExposures",
 ]

@@ -12,7 +12,7 @@ from torch import Tensor
 from lenssr.data.camera.observe import Window
 from lenssr.data.sets.store import ImageSet
 
-__all__ = ["Arrangement", "Pixels", "sent"]
+__all__ = ["Arrangement", "Pixels", "sent", "window_of"]
 
 
 def sent(values: Tensor, device: torch.device) -> Tensor:
@@ -20,6 +20,13 @@ def sent(values: Tensor, device: torch.device) -> Tensor:
     if device.type == "cpu":
         return values
     return (values.pin_memory() if device.type == "cuda" else values).to(device, non_blocking=True)
+
+
+def window_of(images: Tensor, window: Window, factor: int) -> Tensor:
+    """Return a window of each image (B, H, W), which is binned by ``factor``."""
+    size = window.size // factor
+    places = [(row // factor, column // factor) for row, column in window.places()]
+    return torch.stack([image[r : r + size, c : c + size] for image, (r, c) in zip(images, places, strict=True)])
 
 
 class Pixels:

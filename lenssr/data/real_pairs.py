@@ -13,7 +13,7 @@ from torch import Tensor
 from lenssr.data.camera.noise import IndependentNoise
 from lenssr.data.camera.observe import Address, Observed, Window
 from lenssr.data.datamodule import LensDataModule
-from lenssr.data.pixels import sent
+from lenssr.data.pixels import sent, window_of
 from lenssr.data.sets.store import ImageSet
 from lenssr.data.sky.parameters import SPLITS
 from lenssr.errors import ConfigError
@@ -61,20 +61,13 @@ class RealExposure:
     def __call__(self, images: Tensor, time: Tensor, unit: float, window: Window, address: Address) -> Observed:
         """Return HR windows (B, size, size) with their LR images."""
         split, rows = address.key[1], address.numbers()
-        lr = sent(_cut(torch.from_numpy(self._low[split][rows]), window, self.scale), images.device)
+        lr = sent(window_of(torch.from_numpy(self._low[split][rows]), window, self.scale), images.device)
         if self.noise is None:
             return Observed(lr, images, None, None, None)
         rms = sent(torch.from_numpy(self._rms[split][rows]), images.device)
         add, subtract = self.noise.draw(rms, address)
-        hr = images - _cut(subtract, window, 1)
-        return Observed(lr + _cut(add, window, self.scale), hr, None, None, None)
-
-
-def _cut(images: Tensor, window: Window, factor: int) -> Tensor:
-    """Return a window of each image (B, H, W), which is binned by ``factor``."""
-    size = window.size // factor
-    places = [(row // factor, column // factor) for row, column in window.places()]
-    return torch.stack([image[r : r + size, c : c + size] for image, (r, c) in zip(images, places, strict=True)])
+        hr = images - window_of(subtract, window, 1)
+        return Observed(lr + window_of(add, window, self.scale), hr, None, None, None)
 
 
 class RealPairs(LensDataModule):

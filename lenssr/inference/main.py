@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lenssr.errors import ConfigError, DataError
+from lenssr.runs.box import listing
 from lenssr.system.commands import command
 from lenssr.system.imports import heavy_imports
 from lenssr.system.progress import say
@@ -34,7 +35,8 @@ def _parser() -> argparse.ArgumentParser:
         fromfile_prefix_chars="@",
         epilog="@list.txt stands for the files that it names, a line each.",
     )
-    parser.add_argument("run", help="folder of a finished run, or an exported one")
+    parser.add_argument("run", help="folder of a finished run or an exported one, its name, or a model in the box")
+    parser.add_argument("--list", action=_List, nargs=0, help="show the models in the box, what each is for, and exit")
     parser.add_argument("images", nargs="*", help="files; several HDUs or planes are several images")
     parser.add_argument("-o", "--to", type=Path, default=Path("."), help="a .fits file, or a folder [%(default)s]")
     parser.add_argument("--image", help="the HDU that is the image, as SCI, SCI,2 or 1 [as the file says]")
@@ -58,6 +60,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--chunk", type=int, default=500, help="files of a job, with hydra/launcher [%(default)s]")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     return parser
+
+
+class _List(argparse.Action):
+    """Shows the box and ends, as ``--version`` does."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(listing())
+        parser.exit()
 
 
 def _run(arguments: argparse.Namespace) -> None:

@@ -54,7 +54,20 @@ class ChiSquared(Loss):
     """Squared error over the variance of the HR pixel: each pixel counts as much as its noise allows.
 
     A prediction equal to the truth scores 1 against the observed image, the reduced chi-squared of the noise.
+
+    Args:
+        floor: error, as a fraction of the target, that is added to the noise in quadrature: without it the nuclei of
+            bright galaxies, whose photons are many, would be all that counts.
+
+    Raises:
+        ValueError: the floor is negative.
     """
+
+    def __init__(self, floor: float = 0.0) -> None:
+        super().__init__()
+        if floor < 0:
+            raise ValueError(f"floor={floor} must be 0 or more")
+        self.floor = floor
 
     def forward(self, prediction: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return the mean over all pixels.
@@ -66,4 +79,7 @@ class ChiSquared(Loss):
             raise ConfigError(
                 "loss=chi2 needs the variance of the noise, which simulated sets alone know; use loss=mse."
             )
-        return {"loss": ((prediction - batch["target"]).square() / batch["variance"]).mean()}
+        variance = batch["variance"]
+        if self.floor:
+            variance = variance + (self.floor * batch["target"]).square()
+        return {"loss": ((prediction - batch["target"]).square() / variance).mean()}

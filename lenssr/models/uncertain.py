@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lenssr.models.unet_sr import stretched
+
 __all__ = ["Uncertain"]
 
 _QUANTILES = (0.3, 0.6, 0.8, 0.9, 0.95, 0.98)  # of the brightness, between which the factors are
@@ -67,6 +69,8 @@ class Uncertain(nn.Module):
         """
         image = image.detach()
         seen = torch.cat([image, F.interpolate(lr.to(image.dtype), size=image.shape[-2:], mode="bilinear")], dim=1)
+        stretch = getattr(self.network, "stretch", 0.0)
+        seen = stretched(seen, stretch).to(image.dtype) if stretch else seen
         return _MIDDLE + _REACH * torch.tanh(self.teller(seen) / _REACH)
 
     def sigma(self, lr: Tensor, image: Tensor) -> Tensor:

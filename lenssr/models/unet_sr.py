@@ -5,10 +5,19 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["UNetSR"]
+__all__ = ["UNetSR", "stretched"]
+
+_DECADES = 3.0  # what a stretched image is divided by, so that it is of order one
+_BRIGHTER = 3.0  # logarithm of the largest factor by which a stretched image is corrected
+
+
+def stretched(image: Tensor, stretch: float) -> Tensor:
+    """Return asinh(image / stretch) / 3: linear below ``stretch``, logarithmic above (Lupton et al. 1999)."""
+    return torch.asinh(image.float() / stretch) / _DECADES
 
 
 class _Block(nn.Module):
@@ -33,17 +42,22 @@ class UNetSR(nn.Module):
         scale: HR pixels per LR pixel, any whole number.
         widths: channels of each level; each but the first halves the size.
         blocks: residual blocks of each level, on the way down and again on the way up.
+        stretch: flux in the set's unit, some twice the noise, above which the network sees and corrects the logarithm
+            of an image whose nuclei and stars are a thousand times as bright as its arcs; 0: the image itself.
 
     Raises:
         ValueError: a number is not positive, or there are not as many numbers of blocks as widths.
     """
 
-    def __init__(self, scale: int, widths: list[int], blocks: list[int]) -> None:
+    def __init__(self, scale: int, widths: list[int], blocks: list[int], stretch: float = 0.0) -> None:
         super().__init__()
         if not widths or len(blocks) != len(widths) or min(scale, *widths, *blocks) < 1:
             raise ValueError(
                 f"scale={scale}, widths={widths} and blocks={blocks} must be positive, two lists of a length"
             )
+        if stretch < 0:
+            raise ValueError(f"stretch={stretch} must be 0 or more")
+        self.stretch = stretch
         self.scale, self.multiple = scale, 2 ** (len(widths) - 1)
         self.grid = self.multiple // math.gcd(self.multiple, scale)
 
@@ -65,6 +79,14 @@ class UNetSR(nn.Module):
     def forward(self, lr: Tensor) -> Tensor:
         """Map (B, 1, h, w) to (B, 1, scale * h, scale * w)."""
         image = F.interpolate(lr, scale_factor=float(self.scale), mode="bilinear", align_corners=False)
+        if not self.stretch:
+            return image + self._correction(image)
+        seen = stretched(image, self.stretch)
+        change = _BRIGHTER * torch.tanh(self._correction(seen).float() / _BRIGHTER)
+        return torch.sinh(_DECADES * seen + change) * self.stretch
+
+    def _correction(self, image: Tensor) -> Tensor:
+        """Return what the network adds to an enlarged image, (B, 1, H, W) as the image."""
         height, width = image.shape[-2:]
         x = self.head(F.pad(image, (0, -width % self.multiple, 0, -height % self.multiple), mode="replicate"))
         seen = []
@@ -75,4 +97,5 @@ class UNetSR(nn.Module):
         x = self.middle(x)
         for enlarge, level in zip(self.enlarge, self.up, strict=True):
             x = level(enlarge(x) + seen.pop())
-        return image + self.out(F.silu(x))[..., :height, :width]
+        correction: Tensor = self.out(F.silu(x))[..., :height, :width]
+        return correction

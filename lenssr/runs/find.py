@@ -1,4 +1,4 @@
-"""Runs by name: a folder, the beginning of a run's name or hash that no other run shares, or ``latest``."""
+"""Runs by name: a folder, a model in the box, the beginning of a name or hash that no other run shares, ``latest``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import difflib
 from pathlib import Path
 
 from lenssr.errors import RunError
+from lenssr.runs.box import boxed
 from lenssr.system.files import read_json
 
 __all__ = ["A_RUN", "LATEST", "RUNS", "find", "matching", "run_folders"]
@@ -25,8 +26,8 @@ def find(name: str | Path, runs: Path = RUNS) -> Path:
     """Return the folder of a run; torch is not needed to find it.
 
     Args:
-        name: a folder, which is returned as it is; the beginning of a name or a hash; or ``latest``, the run that was
-            finished last. ``elsewhere/runs/rdn-mse`` is looked for in ``elsewhere/runs``.
+        name: a folder, which is returned as it is; a model in the box; the beginning of a name or a hash; or
+            ``latest``, the run that was finished last. ``elsewhere/runs/rdn-mse`` is looked for in ``elsewhere/runs``.
         runs: where names without a folder are looked for.
 
     Raises:
@@ -35,9 +36,14 @@ def find(name: str | Path, runs: Path = RUNS) -> Path:
     path = Path(name)
     if path.is_dir():
         return path
+    if len(path.parts) == 1 and str(path) in boxed():
+        return boxed()[str(path)]
     place = path.parent if len(path.parts) > 1 else runs
     known = run_folders(place)
     if not known:
+        near = difflib.get_close_matches(path.name, boxed(), n=1)
+        if near and len(path.parts) == 1:
+            raise RunError(f"There is no run '{name}', nor a model in the box of that name. Did you mean '{near[0]}'?")
         where = "there are no runs" if place.is_dir() else "there is no such folder"
         raise RunError(
             f"There is no run '{name}': {where} in {place}. Give the folder of one; python train.py makes it."
@@ -84,7 +90,8 @@ def _latest(known: list[Path]) -> list[Path]:
 
 def _nearest(word: str, known: list[Path]) -> str:
     """Return ``"Did you mean 'x'?"`` for the run whose beginning is nearest, else how to see all."""
-    beginnings = {path.name[: len(word)].casefold(): path.name for path in reversed(known)}
+    beginnings = {name.casefold(): name for name in boxed()}
+    beginnings |= {path.name[: len(word)].casefold(): path.name for path in reversed(known)}
     whole = {path.name.casefold(): path.name for path in known}
     for names in (whole, beginnings):
         near = difflib.get_close_matches(word.casefold(), names, n=1, cutoff=0.6)

@@ -51,6 +51,8 @@ def seen_by(config: dict[str, Any], metrics: dict[str, Any]) -> Seen:
     kind, scale = observation["_target_"].rsplit(".", 1)[-1], int(data["scale"])
     if kind == "RealExposure":
         return _of_real_images(metrics, scale)
+    if kind == "SurveyExposures":
+        return _of_surveys(data, unit)
     pixel = data["source"]["pixel_scale"] * scale
     if kind == "BlurredExposure":
         low, high = observation["noise"]
@@ -72,3 +74,18 @@ def _of_real_images(metrics: dict[str, Any], scale: int) -> Seen:
         raise RunError("The run's metrics.json does not say what its images were like; train it again.")
     psf = None if kernel is None else np.asarray(kernel, float)
     return Seen(pixel * scale, (noise, noise), metrics.get("peak", _PEAK), False, 0.0, None, psf)
+
+
+def _of_surveys(data: dict[str, Any], unit: float) -> Seen:
+    """Return the same of one sky that two telescopes see, where seeing and depth are the typical ones."""
+    from lenssr.data.camera.psf import matching_kernel
+    from lenssr.data.camera.telescope import Telescope
+
+    lr, hr = (Telescope.read(data[kind], f"dataset.{kind}") for kind in ("lr", "hr"))
+    typical, fine = [one.typical() for one in (lr, hr)], lr.pixel_scale / int(data["scale"])
+    ratio = 10 ** (0.4 * (hr.zero_point - lr.zero_point)) / int(data["scale"]) ** 2
+    rms = typical[0]["background_rms"] * ratio / unit
+    widths = [one["psf_fwhm"] for one in typical]
+    kernel = matching_kernel((hr.psf, widths[1]), (lr.psf, widths[0]), fine)
+    target = typical[1]["background_rms"] / unit
+    return Seen(lr.pixel_scale, (rms, rms), _PEAK, False, target, None, kernel)

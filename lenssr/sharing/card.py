@@ -53,6 +53,8 @@ def _data(config: dict[str, Any]) -> str:
     data = config["dataset"]
     source, splits = data["source"], data["source"].get("splits", {})
     pixel = source.get("pixel_scale")
+    if "lr" in data:
+        pixel = data["lr"]["pixel_scale"] / data["scale"]
     told = [
         f"`{data['name']}`, `physics={config['physics']['name']}`, classes {', '.join(source.get('classes', []))}",
         f"{splits.get('train', '?')} training images of {data['image_size']} px of {pixel} arcsec",
@@ -60,6 +62,8 @@ def _data(config: dict[str, Any]) -> str:
         f"trained towards the {'noise-free truth' if data['target'] == 'truth' else 'noisy HR image'}",
         f"scale `{config['scale']['name']}`, seed {config['seed']}",
     ]
+    if "lr" in data:
+        told.insert(1, f"LR images as `{data['lr']['name']}` sees them, HR images as `{data['hr']['name']}`")
     return "\n".join(f"- {line}" for line in told)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lenssr.errors import RunError
+from lenssr.runs.box import boxed
 from lenssr.runs.find import LATEST, find, matching, run_folders
 from lenssr.runs.load import EXPORTED, SHARED_WEIGHTS, load_run
 
@@ -33,8 +34,8 @@ def load(where: str | Path, revision: str | None = None) -> nn.Module:
     :func:`lenssr.runs.load.load_run`.
 
     Args:
-        where: a run folder or the beginning of a run's name, an exported folder, or ``owner/name`` on the hub; what is
-            on this machine goes first.
+        where: a run folder or the beginning of a run's name, an exported folder, a model in the box as
+            ``euclid_vis_x2``, or ``owner/name`` on the hub; what is on this machine goes first.
         revision: commit, tag or branch on the hub.
 
     Raises:
@@ -45,12 +46,9 @@ def load(where: str | Path, revision: str | None = None) -> nn.Module:
 
 def _here(where: Path) -> Path | None:
     """Return the folder of this machine that a word stands for; None where it can only be a name on the hub."""
-    alone = len(where.parts) == 1
-    return (
-        find(where)
-        if where.is_dir() or (alone and (str(where) == LATEST or matching(str(where), run_folders())))
-        else None
-    )
+    word, alone = str(where), len(where.parts) == 1
+    known = where.is_dir() or (alone and (word == LATEST or word in boxed() or matching(word, run_folders())))
+    return find(where) if known else None
 
 
 def _fetched(name: str, revision: str | None) -> Path:

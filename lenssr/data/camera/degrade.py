@@ -63,13 +63,16 @@ def convolve(image: np.ndarray, kernel: np.ndarray | None) -> np.ndarray:
     return result
 
 
-def read_kernel(psf: str | float | None, pixel_scale: float | None) -> np.ndarray | None:
+def read_kernel(
+    psf: str | float | None, pixel_scale: float | None, where: str = "dataset.source.psf"
+) -> np.ndarray | None:
     """Return a PSF with a sum of one, odd and square.
 
     Args:
         psf: a file (``kernel_point_source`` of lenstronomy's ``.h5``, ``.npy``, or FITS), the FWHM of a Gaussian in
             arcsec, or None for none.
         pixel_scale: arcsec; for a Gaussian alone.
+        where: the setting's name, for messages.
 
     Raises:
         ConfigError: the file is not there, or the pixel scale is missing.
@@ -79,16 +82,14 @@ def read_kernel(psf: str | float | None, pixel_scale: float | None) -> np.ndarra
         return None
     if isinstance(psf, int | float):
         if not pixel_scale or psf <= 0:
-            raise ConfigError(
-                f"dataset.source.psf={psf} is a FWHM in arcsec; it must be positive, and pixel_scale known."
-            )
+            raise ConfigError(f"{where}={psf} is a FWHM in arcsec; it must be positive, and pixel_scale known.")
         sigma = psf / 2.3548200450309493 / pixel_scale
         offset = np.arange(-np.ceil(4 * sigma), np.ceil(4 * sigma) + 1)
         line = np.exp(-0.5 * (offset / sigma) ** 2)
         return np.outer(line, line) / line.sum() ** 2
     path = Path(psf).expanduser()
     if not path.is_file():
-        raise ConfigError(f"dataset.source.psf={psf} is no file.")
+        raise ConfigError(f"{where}={psf} is no file.")
     kernel = _stored_kernel(path)
     if kernel.ndim != 2 or kernel.shape[0] != kernel.shape[1] or kernel.shape[0] % 2 == 0:
         raise DataError(f"{path} holds no PSF: an odd square was expected, not {kernel.shape}.")

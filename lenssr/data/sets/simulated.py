@@ -26,7 +26,7 @@ from lenssr.system.locks import locked
 from lenssr.system.progress import track
 from lenssr.system.version import __version__
 
-__all__ = ["SimulatedSource", "as_tensors", "simulate"]
+__all__ = ["SimulatedSource", "as_tensors", "check_splits", "simulate"]
 
 _SHARD = 512  # images; about, for it holds whole blocks
 
@@ -86,7 +86,8 @@ def _together(instrument: Instrument, device: torch.device | str) -> int:
     return max(1, _RAYS["cuda" if torch.device(device).type == "cuda" else "cpu"] // rays)
 
 
-def _check(classes: list[str], splits: dict[str, int]) -> None:
+def check_splits(classes: list[str], splits: dict[str, int]) -> None:
+    """Refuse a set without classes, or whose splits are not the three that there are, with an image each."""
     if set(splits) != set(SPLITS):
         raise ConfigError(f"dataset.source.splits names {sorted(splits)}; it must name {sorted(SPLITS)}.")
     for split, count in splits.items():
@@ -140,7 +141,7 @@ class SimulatedSource:
         galaxies: dict[str, Any] | None = None,
         supersampling: int | None = None,
     ) -> None:
-        _check(classes, splits)
+        check_splits(classes, splits)
         rays = int(supersampling or physics["supersampling"])
         self.instrument = Instrument(image_size, pixel_scale, psf_fwhm, psf_truncation, rays)
         self.name, self.exposure_time, self.classes = name, exposure_time, classes

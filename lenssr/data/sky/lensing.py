@@ -17,7 +17,7 @@ from torch import Tensor
 from lenssr.data.sky.galaxies import Galaxies
 from lenssr.data.sky.haloes import Haloes, add_haloes_
 
-__all__ = ["Instrument", "add_point_masses_", "render"]
+__all__ = ["Instrument", "add_point_masses_", "add_substructure_", "render", "sersic", "stamps"]
 
 _CORE = 1e-10  # arcsec; without it a pixel centred on the lens is NaN
 
@@ -75,10 +75,10 @@ def render(parameters: Mapping[str, Tensor], instrument: Instrument, galaxies: G
     axis = instrument.axis(some.device, some.dtype)
     x, y = axis.view(1, 1, -1), axis.view(1, -1, 1)
     ax, ay = _macro_deflection(p, x, y)
-    _add_substructure_(ax, ay, axis, parameters, instrument.supersampling)
+    add_substructure_(ax, ay, axis, parameters, instrument.supersampling)
     # beta = theta - alpha, written over alpha
     beta_x, beta_y = ax.neg_().add_(x), ay.neg_().add_(y)
-    sky = _sersic(p, beta_x, beta_y) if galaxies is None else _stamps(p, beta_x, beta_y, galaxies)
+    sky = sersic(p, beta_x, beta_y) if galaxies is None else stamps(p, beta_x, beta_y, galaxies)
     sky = _convolve(sky, instrument.psf(some.device, some.dtype))
     if instrument.supersampling > 1:
         sky = F.avg_pool2d(sky.unsqueeze(1), instrument.supersampling).squeeze(1)
@@ -102,7 +102,7 @@ def _macro_deflection(p: Mapping[str, Tensor], x: Tensor, y: Tensor) -> tuple[Te
     return ax.add_(sx), ay.add_(sy)
 
 
-def _add_substructure_(
+def add_substructure_(
     ax: Tensor, ay: Tensor, axis: Tensor, parameters: Mapping[str, Tensor], supersampling: int
 ) -> None:
     """Add, in place, the deflection of point masses, and of truncated haloes where there is a scale radius."""
@@ -145,20 +145,19 @@ def add_point_masses_(ax: Tensor, ay: Tensor, axis: Tensor, px: Tensor, py: Tens
         ay.addcmul_(weight, dy[:, k].unsqueeze(2))
 
 
-def _sersic(p: Mapping[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
-    """Return the surface brightness of the source, flux / arcsec^2 / unit time."""
+def sersic(p: Mapping[str, Tensor], x: Tensor, y: Tensor, name: str = "source") -> Tensor:
+    """Return the surface brightness of a galaxy whose parameters ``name`` begins, flux / arcsec^2 / unit time."""
     from caustics.light.func import brightness_sersic, k_lenstronomy
 
-    q, phi = _axis_ratio(p["source_e1"], p["source_e2"])
-    # caustics' radius is the major axis, lenstronomy's the product average
-    radius = p["source_radius"] / q.sqrt()
-    n = p["source_index"]
-    return brightness_sersic(
-        p["source_x"], p["source_y"], q, phi, n, radius, p["source_amplitude"], x, y, k_lenstronomy(n)
+    x0, y0, e1, e2, radius, n, amplitude = (
+        p[f"{name}_{key}"] for key in ("x", "y", "e1", "e2", "radius", "index", "amplitude")
     )
+    q, phi = _axis_ratio(e1, e2)
+    # caustics' radius is the major axis, lenstronomy's the product average
+    return brightness_sersic(x0, y0, q, phi, n, radius / q.sqrt(), amplitude, x, y, k_lenstronomy(n))
 
 
-def _stamps(p: Mapping[str, Tensor], x: Tensor, y: Tensor, galaxies: Galaxies) -> Tensor:
+def stamps(p: Mapping[str, Tensor], x: Tensor, y: Tensor, galaxies: Galaxies) -> Tensor:
     """Return the surface brightness of turned galaxies, flux / arcsec^2 / unit time, bilinear between their pixels."""
     dx, dy = x - p["source_x"], y - p["source_y"]
     cos, sin = p["source_angle"].cos(), p["source_angle"].sin()

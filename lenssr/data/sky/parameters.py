@@ -14,7 +14,7 @@ import pandas as pd
 from lenssr.data.sky import haloes
 from lenssr.errors import ConfigError, did_you_mean
 
-__all__ = ["SPLITS", "Scene", "draw", "einstein_radius", "sample"]
+__all__ = ["SPLITS", "Scene", "add_substructure", "draw", "einstein_radius", "sample", "sersic_flux"]
 
 # a split's number is part of the address of its samples; never renumber
 SPLITS = {"train": 0, "validation": 1, "test": 2}
@@ -27,8 +27,9 @@ def draw(value: Any, rng: np.random.Generator, size: int | None = None) -> Any:
     """Draw from a distribution written as ``{name: arguments}``; a bare number is itself.
 
     Known names: ``constant``, ``uniform [low, high]``, ``log_uniform [low, high]``, ``normal [mean, std]``,
-    ``poisson mean``, ``disc [inner, outer]`` (a radius, uniform in area) and
-    ``power_law {slope, range}`` (density proportional to x^slope).
+    ``lognormal [median, sigma of the logarithm]``, ``poisson mean``, ``disc [inner, outer]`` (a radius, uniform in
+    area), ``power_law {slope, range}`` (density proportional to x^slope) and
+    ``schechter {scale, slope, power}`` (density proportional to x^slope exp(-(x / scale)^power)).
 
     Raises:
         ConfigError: the distribution is not one of these.
@@ -54,9 +55,13 @@ _DISTRIBUTIONS = {
     "uniform": lambda a, rng, size: rng.uniform(a[0], a[1], size),
     "log_uniform": lambda a, rng, size: np.exp(rng.uniform(np.log(a[0]), np.log(a[1]), size)),
     "normal": lambda a, rng, size: rng.normal(a[0], a[1], size),
+    "lognormal": lambda a, rng, size: a[0] * np.exp(rng.normal(0.0, a[1], size)),
     "poisson": lambda a, rng, size: rng.poisson(a, size),
     "disc": lambda a, rng, size: np.sqrt(rng.uniform(a[0] ** 2, a[1] ** 2, size)),
     "power_law": _power_law,
+    "schechter": lambda a, rng, size: (
+        a["scale"] * rng.gamma((a["slope"] + 1.0) / a["power"], 1.0, size) ** (1.0 / a["power"])
+    ),
 }
 
 
@@ -178,13 +183,13 @@ def _stage(
         row["subhalo_theta_E"] = row["subhalo_theta_E"] * np.sqrt(factor)  # a point mass deflects by its square
     if scene.flux is not None:
         row["source_flux"] = scene.flux
-        row["source_amplitude"] = scene.flux / _sersic_flux(row["source_radius"], row["source_index"])
+        row["source_amplitude"] = scene.flux / sersic_flux(row["source_radius"], row["source_index"])
     if scene.galaxies:
         row["source_stamp"] = float(split * scene.galaxies + rng.integers(scene.galaxies))
         row["source_angle"] = float(rng.uniform(-np.pi, np.pi))
 
 
-def _sersic_flux(radius: float, n: float) -> float:
+def sersic_flux(radius: float, n: float) -> float:
     """Return the total flux of a Sersic profile of amplitude 1 (Graham & Driver 2005, eq. 2)."""
     b = 1.9992 * n - 0.3271
     return float(2 * np.pi * n * radius**2 * np.exp(b) * b ** (-2 * n) * gamma(2 * n))
@@ -201,17 +206,26 @@ def _one(physics: Mapping[str, Any], exposure_time: Any, name: str, rng: np.rand
         "log10_axion_mass": float("nan"),
         "vortex_angle": float("nan"),
     }
+    add_substructure(row, physics, name, rng)
+    return row
+
+
+def add_substructure(row: dict[str, Any], physics: Mapping[str, Any], name: str, rng: np.random.Generator) -> None:
+    """Draw the substructure of a class and add it to a row, in place, about the lens's centre.
+
+    Raises:
+        ConfigError: there is no such class.
+    """
     if name not in _SUBSTRUCTURE:
         raise ConfigError(f"There is no class '{name}'. {did_you_mean(name, _SUBSTRUCTURE)}")
     extra, points, scales = _SUBSTRUCTURE[name](physics, rng)
-    points[0] += macro["x"]  # substructure is the lens's, wherever that lies
-    points[1] += macro["y"]
+    points[0] += row["lens_x"]  # substructure is the lens's, wherever that lies
+    points[1] += row["lens_y"]
     row.update(extra)
     row.update(zip(_SUBHALO_COLUMNS, points, strict=True))
     if physics.get("cdm", {}).get("profile") == "tnfw":  # one set has one kind of row, whatever its classes
         row["subhalo_scale"] = np.zeros(points.shape[1]) if scales is None else scales
         row["halo_truncation"] = float(physics["cdm"]["truncation"])
-    return row
 
 
 def _no_sub(physics: Mapping[str, Any], rng: np.random.Generator) -> _Drawn:

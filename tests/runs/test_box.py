@@ -1,0 +1,67 @@
+"""The models in the box: found by name, told of, and what the package takes along."""
+
+import numpy as np
+import pytest
+import torch
+from tiny import ROOT
+
+import lenssr
+from lenssr.data.camera.psf import PSF
+from lenssr.errors import RunError
+from lenssr.runs.box import BOX, boxed, listing
+from lenssr.runs.find import find
+
+NAMES = sorted(boxed())
+
+
+def test_the_box_is_small_and_whole():
+    assert "euclid_vis_x2" in NAMES
+    files = [path for path in BOX.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 8e6
+    for name in NAMES:
+        there = {path.name for path in boxed()[name].iterdir()}
+        assert {"config.json", "model.safetensors", "metrics.json", "status.json", "README.md"} <= there
+        assert (ROOT / "configs" / "experiment" / f"box_{name}.yaml").is_file()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_is_found_by_its_name_wherever_one_is(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert find(name) == BOX / name
+    model = lenssr.load(name)
+    found = model.predict(np.random.default_rng(0).normal(size=(32, 32)), check=False)
+    assert np.asarray(found).shape == (64, 64) and np.isfinite(found).all()
+
+
+def test_a_slip_in_its_name_is_mended(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RunError, match="Did you mean 'euclid_vis_x2'"):
+        find("euclid_vis_x")
+
+
+def test_the_listing_tells_what_each_is_for():
+    told = listing()
+    for name in NAMES:
+        assert name in told
+    assert "what hst_acs_f814w would see where euclid_vis looked" in told
+
+
+# PSF, FWHM and pixel in arcsec, and electrons of the noise of an LR pixel
+STARS = {
+    "euclid_vis_x2": (("gaussian", (0.17, 0.17)), 0.1, 24.0),
+    "rubin_to_euclid_x2": (("moffat", (0.71, 0.71), 4.765), 0.2, 500.0),
+}
+
+
+@pytest.mark.parametrize("peak", [30, 100])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_star_gets_no_dark_ring(name, peak):
+    """On noise of 1, with its own photons': nothing below the sky by more than three times the noise of the input."""
+    shape, pixel, electrons = STARS[name]
+    fine = PSF(*shape).sampled(torch.tensor([shape[1][0]]).double(), 320, pixel / 5)[0]
+    star = torch.fft.fftshift(fine).roll((2, 1), (0, 1)).reshape(64, 5, 64, 5).sum((1, 3)).numpy()
+    rng = np.random.default_rng(1)
+    image = rng.normal(size=star.shape) + rng.poisson(star * peak / star.max() * electrons) / electrons
+    product = lenssr.upscale(name, image)[0]
+    assert product.sr.shape == (128, 128) and np.isfinite(product.err).all()
+    assert float(product.sr.min()) * 4 > -3.0
