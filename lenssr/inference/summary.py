@@ -98,7 +98,7 @@ def _page(part: pd.DataFrame, sprite: str, page: int, count: int) -> str:
     style = (
         "body{font:14px sans-serif;margin:1em}table{border-collapse:collapse}td,th{padding:2px 8px;text-align:left;"
         f"vertical-align:middle}}i{{display:block;width:{_COLUMNS * _PREVIEW}px;height:{_PREVIEW}px;"
-        f"background:url({sprite})}}td.n{{text-align:right}}"
+        f"background:url({sprite})}}td.n{{text-align:right}}td:last-child{{overflow-wrap:anywhere}}"
     )
     rows = "".join(
         f"<tr><td><i style='background-position:0 -{i * _PREVIEW}px'></i></td>"
