@@ -5,8 +5,8 @@ Hydra's own launcher, a survey of cutouts against one image after the other; and
 through two telescopes against lenstronomy, ``quality``: how long a network trains until it is so good, with the present
 recipe and with the one before, and ``scale``: what grows with the number of images, files and runs. Each comparison
 runs both sides in turns (A, B, A, B, ...), so that whatever else the machine does meets both alike, and on one thread,
-since threads that wait for each other stall whenever another program takes a core. The ratio of the medians is the result;
-the rates beside it are of this machine at this hour.
+since threads that wait for each other stall whenever another program takes a core. The ratio of the medians is the
+result; the rates beside it are of this machine at this hour.
 """
 
 from __future__ import annotations

@@ -58,8 +58,8 @@ def options():
     return found
 
 
-def cells():
-    """Return ``table/row/seed`` -> hash, for every row of every table."""
+def cells(every=True):
+    """Return ``table/row/seed`` -> hash, for every row of every table; of the first seed alone, if so asked."""
     from omegaconf import OmegaConf
 
     from lenssr.config.compose import plain
@@ -71,7 +71,7 @@ def cells():
         table = plain(OmegaConf.load(path))
         place = [o for o in _PLACE if o.split("=")[0] in table.get("needs", [])]
         for row, entry in table["rows"].items():
-            each = seeds(table, place)
+            each = seeds(table, place) if every else [0]
             hashes = _hashes([*place, *table["overrides"], *entry["overrides"]], each)
             found |= {f"{path.stem}/{row}/{seed}": one for seed, one in zip(each, hashes, strict=True)}
     return found

@@ -69,7 +69,7 @@ def built(overrides, device):
     config = plain(compose(overrides))
     data, task = build_data(config), build_task(config)
     _ = (data.sets, data.labels and data.rendered)  # made on the CPU, once
-    data._device = lambda: device
+    data.device = lambda: device
     if config["loss"]["name"] == "mse_aae":
         made = AAE(32, 8, [4, 4, 4], 8)
         made.load_state_dict({name: value.detach().sin() for name, value in made.state_dict().items()})

@@ -5,6 +5,7 @@ import json
 import re
 import statistics
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,15 +39,23 @@ def told(article):
     return [(each["key"], each["shown"]) for each in json.loads(found)]
 
 
+@cache
+def records():
+    """Return (configuration, metrics) of every record."""
+    return [
+        (yaml.safe_load((folder / "config.yaml").read_text()), json.loads((folder / "metrics.json").read_text()))
+        for folder in sorted(RECORDS.iterdir())
+    ]
+
+
 def kept(overrides):
     """Return the metrics of the records of a row of a table."""
     wanted = dict(word.split("=") for word in overrides if not word.startswith("sweep="))
     found = []
-    for folder in sorted(RECORDS.iterdir()):
-        config = yaml.safe_load((folder / "config.yaml").read_text())
+    for config, metrics in records():
         loss = wanted.get("loss", "mse")
         if config["model"]["name"] == wanted["model"] and config.get("loss", {}).get("name", loss) == loss:
-            found.append(json.loads((folder / "metrics.json").read_text()))
+            found.append(metrics)
     return found
 
 

@@ -32,6 +32,7 @@ def built(tmp_path_factory):
 def test_what_is_built_holds_code_configs_licence_and_types(built):
     names = set(zipfile.ZipFile(next(built.glob("*.whl"))).namelist())
     assert {"lenssr/py.typed", "lenssr/configs/train.yaml", "lenssr/inference/page.html"} <= names
+    assert {"lenssr/box/euclid_vis_x2/model.safetensors", "lenssr/box/euclid_vis_x2/config.json"} <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     configs = {path.relative_to(ROOT / "configs").as_posix() for path in (ROOT / "configs").rglob("*.yaml")}
     assert {f"lenssr/configs/{name}" for name in configs} <= names

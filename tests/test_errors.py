@@ -5,10 +5,11 @@ import shutil
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 import torch
 from tiny import ROOT, TINY_RDN
+
+from lenssr.data.sets import shards
 
 MISTAKES = {
     "modle=rdn": ("no config key or group 'modle'", "'model'"),
@@ -148,7 +149,7 @@ def test_a_full_disk_is_named_and_nothing_is_lost(cli, tiny, tmp_path, monkeypat
         raise OSError(errno.ENOSPC, "No space left on device")
 
     place = {
-        "images": (np.lib.format, "open_memmap"),
+        "images": (shards, "_write"),
         "checkpoint": (torch, "save"),
         "metrics": (sys.modules["pandas"].DataFrame, "to_parquet"),
     }[where]

@@ -19,6 +19,7 @@ SMALL = [*TINY, *TINY_RDN]
 SAID = {
     "own_model": ["mine", "shared"],
     "own_images": ["lens_sr.fits", "mosaic_one"],
+    "own_instruments": ["4 pairs (24, 24) (48, 48)", "sharper/lens_sr.fits"],
     "few_shots": ["rdn"],
     "uncertainty": ["95 % intervals hold", "spread over error", "run ", "of the pixels are above"],
     "cluster": ["would queue rdn-mse-model1-", "would run"],
@@ -69,7 +70,7 @@ def smaller(words):
             return [*words, *TINY_DIFFUSION, *TINY_RDN_STAGE]
         if "experiment=few_shot" in words:
             return [*words, *SMALL, "dataset.source.pixel_scale=0.05", "dataset.shots=4"]
-        return [*words, *(TINY if "model=mine" in words else SMALL)]
+        return [*words, *(TINY if {"model=mine", "model=unet_sky"} & {*words} else SMALL)]
     return [found for w in words for found in ((sorted(glob.glob(w)) or [w]) if "*" in w else [w])]
 
 

@@ -110,7 +110,7 @@ class _Search(_Node):
 class _Config(_Node):
     seed: NonNegativeInt
     traceback: bool
-    verify: bool
+    verify: bool = False  # configurations of earlier versions say nothing of it
     stages: dict[str, list[str]]
     search: _Search | None = None  # runs from before there were searches have no such key
     paths: dict[str, str]

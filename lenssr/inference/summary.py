@@ -25,8 +25,8 @@ def write_summary(paths: Sequence[Path], folder: Path) -> pd.DataFrame:
     Columns: ``product``, ``image``, ``file``, ``ra``, ``dec`` (degrees, ICRS, of the middle), ``chi2``,
     ``flux_before``, ``flux_correction``, ``added_above_noise``, ``sky``, ``noise``, ``warnings``.
     """
-    rows = [_row(path) for path in paths]
-    table = pd.DataFrame(rows).astype({"ra": float, "dec": float})
+    parts = [pd.DataFrame([_row(path) for path in paths[at : at + _PAGE]]) for at in range(0, len(paths), _PAGE)]
+    table = pd.concat(parts, ignore_index=True).astype({"ra": float, "dec": float})
     with whole_file(folder / "summary.parquet") as temporary:
         table.to_parquet(temporary, index=False)
     write_text(folder / "summary.csv", table.to_csv(index=False))
@@ -98,7 +98,7 @@ def _page(part: pd.DataFrame, sprite: str, page: int, count: int) -> str:
     style = (
         "body{font:14px sans-serif;margin:1em}table{border-collapse:collapse}td,th{padding:2px 8px;text-align:left;"
         f"vertical-align:middle}}i{{display:block;width:{_COLUMNS * _PREVIEW}px;height:{_PREVIEW}px;"
-        f"background:url({sprite})}}td.n{{text-align:right}}"
+        f"background:url({sprite})}}td.n{{text-align:right}}td:last-child{{overflow-wrap:anywhere}}"
     )
     rows = "".join(
         f"<tr><td><i style='background-position:0 -{i * _PREVIEW}px'></i></td>"

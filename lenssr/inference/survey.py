@@ -24,12 +24,14 @@ from lenssr.inference.result import Product
 from lenssr.inference.stream import Input, Item, ahead, items
 from lenssr.inference.upscale import products
 from lenssr.system.files import disk_errors, write_json
+from lenssr.system.memory import give_back
 from lenssr.system.progress import say, track
 from lenssr.system.version import __version__
 
 __all__ = ["FEW", "Outcome", "settings_of", "survey"]
 
 FEW = 12  # files that get a page each, and words on the console; more share an index
+_TIDY = 128  # products after which freed memory is given back
 
 
 @dataclass
@@ -100,6 +102,8 @@ def survey(
         for number, product in products(network, images(), told):
             item = going.pop(number)
             outcome.made += 1
+            if outcome.made % _TIDY == 0:
+                give_back()
             path = folder.path(item.name)
             _write(product, item, path, pages)
             if picture:

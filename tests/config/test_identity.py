@@ -70,5 +70,7 @@ def test_the_hash_of_every_option_is_as_listed():
     assert identities.options() == identities.listed()["options"], "python tests/identities.py lists them anew"
 
 
-def test_the_hash_of_every_cell_of_every_table_is_as_listed():
-    assert identities.cells() == identities.listed()["cells"], "python tests/identities.py lists them anew"
+def test_the_hash_of_every_row_of_every_table_is_as_listed():
+    """Of its first seed: a seed is one number of the configuration."""
+    listed = {cell: value for cell, value in identities.listed()["cells"].items() if cell.endswith("/0")}
+    assert identities.cells(every=False) == listed, "python tests/identities.py lists them anew"
