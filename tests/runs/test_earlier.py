@@ -63,4 +63,6 @@ def test_asked_again_it_scores_the_same(earlier):
     for column in images.select_dtypes("number"):
         if column.partition("/")[2].startswith(REDEFINED):
             continue
-        assert again[column].to_numpy(float) == pytest.approx(images[column].to_numpy(float), rel=1e-4, abs=1e-6, nan_ok=True)
+        assert again[column].to_numpy(float) == pytest.approx(
+            images[column].to_numpy(float), rel=1e-4, abs=1e-6, nan_ok=True
+        )
