@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -35,13 +36,15 @@ def scan(path):
 
 def records(folder):
     """Return what an offline run holds: its description, its configuration, its last values, its exit code."""
+    from google.protobuf.message import DecodeError
     from wandb.proto import wandb_internal_pb2 as pb
 
     found = []
     for path in sorted(folder.glob("**/offline-run-*/run-*.wandb")):
         for _ in range(100):  # W&B's own process writes the file, and not always before finish() returns
-            if path.stat().st_size and (data := list(scan(path))) and pb.Record.FromString(data[-1]).HasField("exit"):
-                break
+            with suppress(DecodeError, IndexError):  # of a record that is half written
+                if path.stat().st_size and pb.Record.FromString(list(scan(path))[-1]).HasField("exit"):
+                    break
             time.sleep(0.1)
         content = {"config": {}, "last": {}, "history": {}, "exit": None, "run": None}
         for data in scan(path):

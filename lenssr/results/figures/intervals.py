@@ -18,8 +18,8 @@ _WIDE, _FAR = 15.0, 150.0  # ratios of largest to smallest: above, an axis is lo
 
 def has_intervals(table: Table) -> bool:
     """Whether the scores of a table's runs were stored with intervals."""
-    first = table.columns[0].key
-    return any(cell is not None and cell.interval is not None for cell in (row.cells.get(first) for row in table.rows))
+    cells = [row.cells.get(column.key) for column in table.columns[:1] for row in table.rows]
+    return any(cell is not None and cell.interval is not None for cell in cells)
 
 
 def intervals(table: Table, path: Path) -> Path:
