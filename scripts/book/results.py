@@ -10,7 +10,7 @@ from committed import REPORT, ROOT
 
 __all__ = ["pages"]
 
-_MOVED = {"../../docs/how/statistics.md": "../how/statistics.md", "../README.md": "../index.md"}
+_MOVED = {"../../docs/": "../", "../README.md)": "../index.md)"}
 
 
 def pages() -> dict[str, str | bytes]:
@@ -32,7 +32,7 @@ def pages() -> dict[str, str | bytes]:
 def _index() -> str:
     text = (REPORT / "README.md").read_text()
     for old, new in _MOVED.items():
-        text = text.replace(f"]({old})", f"]({new})")
+        text = text.replace(f"]({old}", f"]({new}")
     contents = ["## All pages", ""]
     for size in sorted({path.parent.name for path in REPORT.glob("*/*.md")}):
         names = sorted(path.stem for path in (REPORT / size).glob("*.md"))
@@ -47,7 +47,7 @@ def _index() -> str:
 def _page(path: Path) -> str:
     text = path.read_text()
     for old, new in _MOVED.items():
-        text = text.replace(f"]({old})", f"]({new})")
+        text = text.replace(f"]({old}", f"]({new}")
     text = re.sub(r"\A#* ?(.*)", r"# \1", text)
     text = re.sub(r"^## (Residual|Content|Number)", r"## \1", text, flags=re.M)
     text = "\n".join(_wrapped(text.splitlines()))
