@@ -14,6 +14,9 @@
 from __future__ import annotations
 
 import argparse
+import getpass
+import hashlib
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +46,15 @@ def export(run: str | Path, to: str | Path, onnx: bool = True) -> Path:
     run, to = find(run), Path(to)
     if to.exists():
         raise RunError(f"{to} exists already; choose another folder, or remove it.")
-    with locked(to, f"waiting for another process that writes {to} ..."), whole_folder(to) as folder:
+    with locked(_elsewhere(to), f"Waiting for another process that writes {to} ..."), whole_folder(to) as folder:
         _write(run, folder, onnx)
     return to
+
+
+def _elsewhere(to: Path) -> Path:
+    """Return a place of this user's whose lock stands for a folder, in which a lock would be no one's business."""
+    name = hashlib.blake2b(str(to.resolve()).encode(), digest_size=8).hexdigest()
+    return Path(tempfile.gettempdir(), f"lenssr-{getpass.getuser()}", name)
 
 
 def _write(run: Path, folder: Path, onnx: bool) -> None:

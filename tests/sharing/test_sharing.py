@@ -49,6 +49,7 @@ def test_an_exported_model_is_the_runs_own(rdn):
     stored = torch.load(run / "checkpoints/best.ckpt", weights_only=True)["state_dict"]
     weights = load_file(to / "model.safetensors")
     assert weights.keys() == {key.removeprefix("model.") for key in stored if key.startswith("model.")}
+    assert not (to.parent / ".locks").exists()  # what is given away has nothing beside it
 
 
 def test_it_loads_in_a_fresh_process_without_network(rdn):
