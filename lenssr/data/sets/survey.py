@@ -20,7 +20,7 @@ from lenssr.data.sets.simulated import as_tensors, check_splits
 from lenssr.data.sets.store import FORMAT, ImageSet, SetWriter, open_set
 from lenssr.data.sky.galaxies import Galaxies
 from lenssr.data.sky.galaxies import galaxies as make_galaxies
-from lenssr.data.sky.parameters import SPLITS
+from lenssr.data.sky.parameters import addressed
 from lenssr.data.sky.population import population
 from lenssr.data.sky.scene import brightness
 from lenssr.errors import ConfigError
@@ -196,9 +196,9 @@ class SurveySource:
             stamps,
         )
         more: list[dict[str, float]] = []
+        rng, at = addressed(self.seed, split, stream=2)
         for index in range(count):
-            key = np.array([self.seed, SPLITS[split]], dtype=np.uint64)
-            rng = np.random.Generator(np.random.Philox(key=key, counter=np.array([2, 0, 0, index], dtype=np.uint64)))
+            at(index)
             drawn = {
                 f"{kind}_{key}": value for kind in ("lr", "hr") for key, value in getattr(self, kind).drawn(rng).items()
             }

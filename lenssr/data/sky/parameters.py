@@ -14,7 +14,7 @@ import pandas as pd
 from lenssr.data.sky import haloes
 from lenssr.errors import ConfigError, did_you_mean
 
-__all__ = ["SPLITS", "Scene", "add_substructure", "draw", "einstein_radius", "sample", "sersic_flux"]
+__all__ = ["SPLITS", "Scene", "add_substructure", "addressed", "draw", "einstein_radius", "sample", "sersic_flux"]
 
 # a split's number is part of the address of its samples; never renumber
 SPLITS = {"train": 0, "validation": 1, "test": 2}
@@ -150,7 +150,7 @@ def sample(
     truncated halo or 0 for a point, and ``halo_truncation`` is the truncation radius of all in units of it.
     """
     rows, scene = [], scene or Scene()
-    rng, at = _addressed(seed, split)
+    rng, at = addressed(seed, split)
     for index in range(first, first + count):
         at(index)
         name = classes[index % len(classes)]
@@ -160,9 +160,13 @@ def sample(
     return pd.DataFrame(rows)
 
 
-def _addressed(seed: int, split: str) -> tuple[np.random.Generator, Callable[[int], None]]:
-    """Return a generator, and what puts it to the beginning of an image's numbers; quicker than one for each image."""
-    bits = np.random.Philox(key=np.array([seed, SPLITS[split]], dtype=np.uint64))
+def addressed(seed: int, split: str, stream: int = 0) -> tuple[np.random.Generator, Callable[[int], None]]:
+    """Return a generator, and what puts it to the beginning of an image's numbers; quicker than one for each image.
+
+    Streams of different numbers share nothing; one that is in use is never renumbered.
+    """
+    counter = np.array([stream, 0, 0, 0], dtype=np.uint64)
+    bits = np.random.Philox(key=np.array([seed, SPLITS[split]], dtype=np.uint64), counter=counter)
     state = bits.state
 
     def at(index: int) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lenssr.data.sky.parameters import SPLITS, add_substructure, draw, sersic_flux
+from lenssr.data.sky.parameters import SPLITS, add_substructure, addressed, draw, sersic_flux
 from lenssr.errors import ConfigError
 
 __all__ = ["angular_diameter_distance", "population", "sis_radius"]
@@ -79,9 +79,9 @@ def population(
     if "deflector" not in physics:
         raise ConfigError(f"physics={physics.get('name')} has no lens light; dataset=survey needs physics=survey.")
     rows = []
+    rng, at = addressed(seed, split, stream=1)
     for index in range(count):
-        key = np.array([seed, SPLITS[split]], dtype=np.uint64)
-        rng = np.random.Generator(np.random.Philox(key=key, counter=np.array([1, 0, 0, index], dtype=np.uint64)))
+        at(index)
         name = classes[index % len(classes)]
         row = _one(physics, zero_point, pixel, field, rng)
         cosmology = {**physics["cosmology"], "z_lens": round(row["z_lens"], 2), "z_source": round(row["z_source"], 2)}
