@@ -13,6 +13,7 @@ _PLACE = ["dataset.source.root=/images", "dataset.source.pixel_scale=0.05"]
 # what an option needs beside itself to be a configuration at all
 _MORE = {
     ("dataset", "folder"): _PLACE[:1],
+    ("dataset", "deeplense_pairs"): _PLACE[:1],
     ("dataset", "real_pairs"): [*_PLACE, "dataset.shots=2"],
     ("experiment", "few_shot"): ["finetune=null"],
     ("model", "spandrel"): ["model.arch=DAT"],

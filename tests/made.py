@@ -68,3 +68,17 @@ def header(kind):
             for j in (1, 2):
                 del made[f"PC{i}_{j}"]
     return made
+
+
+def entry_pairs(root, numbers=range(1, 41), size=48, names=("HR_{}.npy", "LR_{}.npy"), noise=0.02):
+    """Write pairs in the layout of DeepLense's entry tests: rings, (1, H, W), each brought to 0 to 1."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:size, :size] / size - 0.5
+    for number in numbers:
+        angle = np.arctan2(y, x) + rng.uniform(0, 6)
+        ring = np.exp(-((np.hypot(x - rng.normal(0, 0.03), y) - 0.25) ** 2) / 0.002) * (1 + 0.6 * np.cos(angle))
+        binned = ring.reshape(size // 2, 2, size // 2, 2).mean((1, 3))
+        for kind, name, image in zip(("HR", "LR"), names, (ring, binned), strict=True):
+            image = image + noise * rng.normal(size=image.shape)
+            (root / kind).mkdir(parents=True, exist_ok=True)
+            np.save(root / kind / name.format(number), (image - image.min())[None] / np.ptp(image))

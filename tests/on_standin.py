@@ -7,7 +7,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from helpers import weights
-from made import galaxies, write_files
+from made import entry_pairs, galaxies, write_files
 from networks import SMALL
 from pytorch_lightning.accelerators import CPUAccelerator
 from pytorch_lightning.strategies import SingleDeviceStrategy
@@ -45,6 +45,7 @@ DATA = {
     "survey": [*RDN, "dataset=survey", "task.data.classes=[no_sub]"],
     "labels": TASKS["resnet18"],
     "folder": [*RDN, "dataset=folder"],
+    "deeplense_pairs": [*RDN, "dataset=deeplense_pairs", "dataset.source.validation=0.2", "dataset.source.test=0.3"],
     "real_pairs": [*RDN, "dataset=real_pairs", "dataset.shots=2", "dataset.source.pixel_scale=0.05"],
 }
 NEAR = {"rtol": 1e-5, "atol": 1e-6}
@@ -61,6 +62,7 @@ def files(tmp_path_factory):
     root = tmp_path_factory.mktemp("files")
     write_files(root / "folder")
     galaxies(root / "real_pairs", size=50)
+    entry_pairs(root / "deeplense_pairs", range(1, 17))
     return root
 
 

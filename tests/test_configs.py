@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from made import write_files
+from made import entry_pairs, write_files
 from networks import SMALL
 from tiny import LENS_FIT, TINY_DIFFUSION, TINY_LABELS, TINY_RDN, TINY_RDN_STAGE, TINY_STAGE
 
@@ -21,6 +21,7 @@ _MORE = {
     ("model", "ddpm_original"): [*TINY_DIFFUSION, "dataset=model4", "task.evaluations=2"],
     ("dataset", "model4"): ["loader.patch=48"],
     ("dataset", "real_pairs"): ["dataset.shots=2", "dataset.source.pixel_scale=0.05"],
+    ("dataset", "deeplense_pairs"): ["dataset.source.validation=0.2", "dataset.source.test=0.3"],
     ("dataset", "survey"): ["task.data.classes=[no_sub]"],
     ("physics", "survey"): ["dataset=survey", "task.data.classes=[axion,cdm]"],
     **{("experiment", f"box_{name}"): _FEW for name in ("euclid_vis_x2", "rubin_to_euclid_x2")},
@@ -68,8 +69,11 @@ def test_every_config_runs_for_one_step(group, option, tiny, tmp_path):
 
         galaxies(tmp_path / "files", size=50)
         overrides.append(f"dataset.source.root={tmp_path / 'files'}")
+    if (group, option) == ("dataset", "deeplense_pairs"):
+        entry_pairs(tmp_path / "files", range(1, 17))
+        overrides.append(f"dataset.source.root={tmp_path / 'files'}")
     result = train(compose([*overrides, *_MORE.get((group, option), []), *_STEP]))
-    assert result.metrics["images"] == {"folder": 3}.get(option, 6 if labels else 4)
+    assert result.metrics["images"] == {"folder": 3, "deeplense_pairs": 5}.get(option, 6 if labels else 4)
     assert (result.folder / "metrics.json").exists()
 
 

@@ -63,6 +63,9 @@ OPTIONS = {
         "euclid": "model2",
         "hst": "model3",
         "real": "real_pairs",
+        "iiia": "deeplense_pairs",
+        "iiib": "deeplense_pairs",
+        "entrytest": "deeplense_pairs",
     },
     "logger": {"wb": "wandb", "tb": "tensorboard", "true": "wandb"},
     "loss": {

@@ -36,7 +36,8 @@ def test_the_folder_tells(words, name):
 def test_every_recipe_is_its_own():
     for folder in ("model", "sweep", "dataset"):
         for path in sorted((CONFIGS / folder).glob("*.yaml")):
-            more = {"folder": ["dataset.source.root=/x"], "spandrel": ["model.arch=DAT"]}.get(path.stem, [])
+            files = ["dataset.source.root=/x"]
+            more = {"folder": files, "deeplense_pairs": files, "spandrel": ["model.arch=DAT"]}.get(path.stem, [])
             if path.stem != "real_pairs":
                 assert off_recipe(plain(compose([f"{folder}={path.stem}", *more]))) == [], path
 

@@ -104,6 +104,7 @@ def build(name: str, overrides: Sequence[str] = (), records: Path | None = None)
     why, top = definition.get("why", ""), rows[0]
     caption = definition["caption"].format(lr=top.image_size // top.scale, hr=top.image_size)
     table = Table(name, definition["title"], caption, baseline, columns, rows, why=why)
+    table.brackets = definition.get("brackets", table.brackets)
     judge(table, definition.get("gap"), definition.get("order", []), definition.get("claims", []))
     return table
 

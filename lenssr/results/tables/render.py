@@ -17,7 +17,7 @@ LEGEND = (
     "trainings (paired by seed where both have the same ones; the choice of test images adds to the variance), Holm-"
     "corrected over the rows of a column, 5 %. Bold: better than every other row by the same test, Holm-corrected over "
     "all pairs of a column; ≈: the highest mean, and what cannot be told from it. Where a number is right, as 1, an "
-    "image's distance from it is compared. In brackets: the 2023 report."
+    "image's distance from it is compared."
 )
 CAPTIONS = {
     "grid": "One lens through every model, and what differs from the noise-free image",
@@ -71,7 +71,7 @@ def notes(table: Table) -> list[str]:
     """Return what is to be said under a table."""
     seeds = max((len(row.results) for row in table.rows), default=0)
     images = next((row.results[0].metrics["images"] for row in table.rows if row.results), 0)
-    found = [f"{table.caption} {images} test images, {seeds} seed{'s' * (seeds != 1)}; {LEGEND}"]
+    found = [f"{table.caption} {images} test images, {seeds} seed{'s' * (seeds != 1)}; {LEGEND}{_brackets(table)}"]
     if all(column.best is None for column in table.columns):  # nothing is ranked
         found = [f"{table.caption} {images} test images."]
     if any(column.key == "gap" for column in table.columns):
@@ -85,6 +85,11 @@ def notes(table: Table) -> list[str]:
             "seen with a power of 80 %."
         )
     return found
+
+
+def _brackets(table: Table) -> str:
+    known = any(row.published for row in table.rows)
+    return f" In brackets: {table.brackets}." if known else ""
 
 
 def differences(table: Table) -> list[list[str]]:

@@ -110,7 +110,8 @@ class Table:
     Attributes:
         comparisons: of every row with the baseline, a line each.
         order: of neighbours in an order that the definition names.
-        why: what may make its numbers others than the report's.
+        why: what may make its numbers others than the published ones.
+        brackets: whose numbers those are.
         remarks: what is to be said where runs are missing.
         claims: what the report says of two rows, ``says``, with the comparison of our trainings where there are any.
     """
@@ -124,6 +125,7 @@ class Table:
     comparisons: pd.DataFrame = field(default_factory=pd.DataFrame)
     order: list[dict[str, Any]] = field(default_factory=list)
     why: str = ""
+    brackets: str = "the 2023 report"
     claims: list[dict[str, Any]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import yaml
 from helpers import finished
 from tiny import ROOT
 
@@ -26,7 +27,7 @@ def test_every_table_is_written_without_runs_and_without_torch(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     for path in CONFIGS.glob("table/*.yaml"):
-        if path.stem != "few_shot":
+        if not yaml.safe_load(path.read_text()).get("needs"):  # files of one's own
             assert f"`python scripts/tables.py {path.stem} --run` runs what is missing" in done.stderr
             assert (tmp_path / "outputs" / "tables" / f"{path.stem}.md").is_file()
     text = (tmp_path / "outputs" / "tables" / "residual_models.md").read_text()
