@@ -13,7 +13,7 @@ from benchmarks.alternate import Row, Size, config
 
 __all__ = ["Training", "quality", "seconds_to"]
 
-GOALS = (38.0, 39.5, 40.0, 42.0)  # dB, against the truth, mean over the validation images
+GOALS = (38.0, 39.5, 39.6, 40.0, 42.0)  # dB, against the truth, mean over the validation images
 PATCHES = 1200  # of the shortest training; each further one is twice as long
 RECIPES = {
     "RDN, Adam, batches of 16": ("model=rdn", "optimizer=adam", "optimizer.lr=2e-3", "loader.batch_size=16"),

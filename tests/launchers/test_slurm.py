@@ -204,3 +204,24 @@ def test_files_in_chunks_with_a_node_that_is_lost(cluster, tmp_path):
     assert not running(str(tmp_path))
     again = subprocess.run(words, **where, timeout=100)
     assert again.returncode == 0 and "4 found finished" in again.stderr, again.stderr
+
+
+@pytest.mark.slow
+def test_a_set_that_jobs_make_is_the_one_of_a_single_process(cluster, tmp_path):
+    """Twelve hundred images in three jobs and two more, one requeued by hand: the files are equal to the byte."""
+    sky = ["dataset.source.splits={train: 1200, validation: 3, test: 3}", "dataset.image_size=32", "loader.patch=32"]
+    command = [sys.executable, "scripts/simulate.py", *sky]
+    where = {"cwd": ROOT, "env": cluster.environment, "capture_output": True, "text": True, "timeout": 300}
+    queued = [*command, *SLURM, "--chunk", "400", f"paths.outputs={tmp_path / 'queued'}"]
+    jobs = subprocess.Popen(queued, cwd=ROOT, env=cluster.environment, stderr=subprocess.PIPE, text=True)
+    running_jobs = wait_for(lambda: cluster.ask("squeue", "-h", "-t", "R", "-o", "%i").split())
+    cluster.ask("scontrol", "requeue", running_jobs[0])
+    _, err = jobs.communicate(timeout=300)
+    assert jobs.returncode == 0 and "failed" in err and "0 failed" in err, err
+    assert subprocess.run([*command, f"paths.outputs={tmp_path / 'alone'}"], **where).returncode == 0
+    (one,), (other,) = (list((tmp_path / place / "datasets").glob("model1-*")) for place in ("queued", "alone"))
+    assert one.name == other.name
+    images = sorted(other.rglob("*.npy"))
+    assert len(images) == 3
+    for path in images:
+        assert (one / path.relative_to(other)).read_bytes() == path.read_bytes()
