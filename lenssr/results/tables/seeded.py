@@ -1,4 +1,4 @@
-"""The runs of a row for all its seeds: its configuration is composed once, and resolved for two seeds; others are put in.
+"""The runs of a row for all its seeds: a configuration is composed once and resolved twice, and the seed put in.
 
 Composing takes a fifth of a second and resolving a tenth, and a table asks for a configuration for each training.
 """
