@@ -8,7 +8,7 @@ import sys
 from lenssr.runs.find import find
 from lenssr.system.commands import command
 
-__all__ = ["limits", "memory", "upscale"]
+__all__ = ["limits", "memory", "shift", "upscale"]
 
 
 def upscale() -> None:
@@ -24,6 +24,11 @@ def memory() -> None:
 def limits() -> None:
     """The door of :mod:`lenssr.results.limits`."""
     _opened("lenssr.results.limits")
+
+
+def shift() -> None:
+    """The door of :mod:`lenssr.results.shift`."""
+    _opened("lenssr.results.shift")
 
 
 def _opened(module: str) -> None:

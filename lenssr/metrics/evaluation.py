@@ -75,8 +75,8 @@ class Evaluation:
         "image; PSNR (data range 1) and SSIM (7x7 uniform, data range 1) averaged over images; ssim_original: data "
         "range of the prediction, as the 2023 report; physics (against the truth): flux_error, relative; ring_error, "
         "arcsec by which the fitted ring is too large or small; chi2, reduced, of the HR image about the prediction; "
-        "transfer, of the truth's structure in the octave below the LR Nyquist frequency; resolution, LR Nyquist "
-        "frequencies at which the coherence with the truth falls to one half"
+        "error, rms, in units of the HR noise; transfer, of the truth's structure in the octave below the LR Nyquist "
+        "frequency; resolution, LR Nyquist frequencies at which the coherence with the truth falls to one half"
     )
     calibration: pd.DataFrame | None = None
     examples: list[Example] = field(default_factory=list)

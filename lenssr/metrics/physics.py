@@ -17,7 +17,14 @@ from lenssr.metrics.ring import ring_radius, ring_stretch
 from lenssr.metrics.spectrum import cross_power, radial_power, resolution
 from lenssr.models.symmetry import ELEMENTS, act
 
-__all__ = ["chi_squared", "equivariance_error", "flux_error", "physics_scores", "transfer_below_nyquist"]
+__all__ = [
+    "chi_squared",
+    "equivariance_error",
+    "error_in_noise",
+    "flux_error",
+    "physics_scores",
+    "transfer_below_nyquist",
+]
 
 
 def flux_error(prediction: Tensor, truth: Tensor) -> Tensor:
@@ -29,6 +36,11 @@ def flux_error(prediction: Tensor, truth: Tensor) -> Tensor:
 def chi_squared(prediction: Tensor, observed: Tensor, variance: Tensor) -> Tensor:
     """Reduced chi-squared of the noisy HR image about the prediction; 1 for the truth."""
     return ((prediction.double() - observed.double()).square() / variance.double()).mean(dim=(-2, -1))
+
+
+def error_in_noise(prediction: Tensor, truth: Tensor, variance: Tensor) -> Tensor:
+    """Rms error in units of the HR noise, pixel by pixel: a flux, whatever the brightest pixel of the image is."""
+    return chi_squared(prediction, truth, variance).sqrt()
 
 
 def transfer_below_nyquist(prediction: Tensor, truth: Tensor, scale: int) -> Tensor:
@@ -78,6 +90,9 @@ def physics_scores(pixel_scale: float) -> dict[str, Score]:
         "physics/flux_error": known(lambda image, batch: flux_error(sky(image, batch), batch["flux"][:, 0])),
         "physics/ring_error": known(lambda image, batch: stretch(image, batch).abs()),
         "physics/chi2": known(lambda image, batch: chi_squared(image, batch["hr"][:, 0], batch["variance"][:, 0])),
+        "physics/error": known(
+            lambda image, batch: error_in_noise(image, batch["truth"][:, 0], batch["variance"][:, 0])
+        ),
         "physics/transfer": known(octave_transfer),
         "physics/resolution": known(resolved),
     }
