@@ -8,7 +8,7 @@ import sys
 from lenssr.runs.find import find
 from lenssr.system.commands import command
 
-__all__ = ["limits", "memory", "shift", "upscale"]
+__all__ = ["limits", "memory", "shift", "trust", "upscale"]
 
 
 def upscale() -> None:
@@ -29,6 +29,11 @@ def limits() -> None:
 def shift() -> None:
     """The door of :mod:`lenssr.results.shift`."""
     _opened("lenssr.results.shift")
+
+
+def trust() -> None:
+    """The door of :mod:`lenssr.results.trust.report`."""
+    _opened("lenssr.results.trust.report")
 
 
 def _opened(module: str) -> None:

@@ -1,0 +1,73 @@
+"""One picture of what of a network's images may be trusted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lenssr.results.figures.canvas import mark, mark_decades, pyplot, save
+
+if TYPE_CHECKING:
+    from lenssr.results.trust.report import Trust
+
+__all__ = ["picture"]
+
+_DEPARTURES = {
+    "hallucination": "too bright, and worse than bilinear",
+    "omission": "too faint, and worse than bilinear",
+}
+
+
+def picture(path: Path, found: Trust) -> Path:
+    """Draw returned contrast over size, the median lens with its departures, and where a bright pixel comes from."""
+    from matplotlib.colors import AsinhNorm
+
+    figure, axes = pyplot().subplots(2, 4, figsize=(15, 7.2), layout="constrained")
+    _contrast(axes[0, 0], found)
+    peak = float(found.example["truth"].max())
+    width = max(3 * float(np.std(found.example["LR"][:4])), 1e-3 * peak)
+    for axis, name in zip(axes[0, 1:], ("LR", "network", "truth"), strict=True):
+        shown = axis.imshow(found.example[name], origin="lower", cmap="inferno", norm=AsinhNorm(width, 0, peak))
+        axis.set_title(name if name == "LR" else f"HR, {name}")
+    mark(figure.colorbar(shown, ax=axes[0, 1:], shrink=0.8, label="flux, in the set's unit"), peak)
+    for axis, name in zip(axes[1], (*_DEPARTURES, "improvement"), strict=False):
+        values = found.example[name]
+        most = max(1.0, float(np.quantile(np.abs(values), 0.999)))
+        least, colours = (-most, "RdBu_r") if name == "improvement" else (0.0, "magma_r")
+        shown = axis.imshow(values, origin="lower", cmap=colours, vmin=least, vmax=most)
+        axis.set_title(_DEPARTURES.get(name, "nearer to the truth than bilinear by"))
+        figure.colorbar(shown, ax=axis, shrink=0.8, label="units of the HR noise")
+    _attribution(axes[1, 3], found)
+    for axis in axes.flat[1:]:
+        axis.set(xticks=[], yticks=[])
+    return save(figure, path)
+
+
+def _contrast(axis: Any, found: Trust) -> None:
+    clumps = found.clumps
+    for k, (signal, some) in enumerate(clumps.groupby("signal")):
+        means = some.groupby("size")[["returned", "bilinear"]].agg(["mean", "sem"])
+        sizes = means.index.to_numpy(float) * (1 + 0.04 * (k - 1))
+        axis.errorbar(sizes, 100 * means["returned", "mean"], 100 * means["returned", "sem"], fmt="o-", color=f"C{k}",
+                      label=f"S/N {signal:g}")  # fmt: skip
+        axis.plot(sizes, 100 * means["bilinear", "mean"], ":", color=f"C{k}")
+    axis.axhline(100, color="0.7", lw=1)
+    axis.axhline(50, color="0.7", lw=1, ls="--")
+    axis.set_xscale("log")
+    mark_decades(axis.xaxis)
+    axis.set(xlabel="half-light radius of the clump, LR pixels", ylabel="contrast returned / %")
+    axis.set_title("clumps (dotted: bilinear)")
+    axis.legend(fontsize=8)
+
+
+def _attribution(axis: Any, found: Trust) -> None:
+    weights, (row, column) = found.source.weights, found.source.place
+    scale = len(found.example["truth"]) // len(weights)
+    at, most = ((row + 0.5) / scale - 0.5, (column + 0.5) / scale - 0.5), float(np.abs(weights).max())
+    axis.imshow(weights, origin="lower", cmap="RdBu_r", vmin=-most, vmax=most)
+    axis.plot(at[1], at[0], "k+", ms=10)
+    reach = max(6.0, 1.5 * found.source.most)
+    axis.set(xlim=(at[1] - reach, at[1] + reach), ylim=(at[0] - reach, at[0] + reach))
+    axis.set_title(f"LR pixels behind the pixel +\n(90 % within {found.source.most:.1f} px)")
