@@ -13,6 +13,8 @@ __all__ = ["help_of", "page"]
 
 EXTRA = {
     "limits": ("lenssr.commands.doors", "limits", "are the posteriors behind a limit right?"),
+    "shift": ("lenssr.commands.doors", "shift", "how does a network fare on skies unlike its own?"),
+    "trust": ("lenssr.commands.doors", "trust", "what of a network's images may be trusted?"),
     "workspace": ("lenssr.results.workspace", "main", "save a workspace of W&B for a sweep"),
 }
 

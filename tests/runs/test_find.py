@@ -62,7 +62,14 @@ def test_the_latest_is_a_finished_one(runs):
         find("latest")
 
 
-DOORS = [["scripts/evaluate.py"], ["scripts/upscale.py"], ["scripts/export.py"], ["scripts/memory.py"]]
+DOORS = [
+    ["scripts/evaluate.py"],
+    ["scripts/upscale.py"],
+    ["scripts/export.py"],
+    ["scripts/memory.py"],
+    ["scripts/trust.py"],
+    ["scripts/shift.py"],
+]
 
 
 @pytest.mark.parametrize("door", DOORS, ids=lambda words: words[0])
