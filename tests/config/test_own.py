@@ -55,9 +55,7 @@ def test_it_trains_loads_and_is_scored_again(project):
     refused = typed(project, "-c", program)
     assert "asks for 'own.Own'" in refused.stderr and "LENSSR_CONFIG_DIR" in refused.stderr
     again = typed(project, "-m", "lenssr.evaluate", "latest", "dataset.source.seed=3", *TINY[:2], **own)
-    assert again.returncode == 0, again.stderr
-    found = typed(project, "-m", "lenssr.train", "model=mine_own", *TINY, **own)  # the variable alone does as well
-    assert "found finished" in found.stdout, found.stderr
+    assert again.returncode == 0, again.stderr  # the variable alone does as well
 
 
 def test_slips_are_named(project):
