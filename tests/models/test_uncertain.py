@@ -40,6 +40,19 @@ def test_calibration_brings_told_errors_to_the_right_width():
     assert float(width[image > 1.1].mean()) == pytest.approx(0.2)
 
 
+def test_two_thirds_of_heavy_tailed_errors_are_within_what_is_told():
+    """One error in twenty is thirty times as large: its rms is 6.8, and 68 % lie within 1.06, of the others' width."""
+    generator = torch.Generator().manual_seed(2)
+    model = Uncertain(Enlarge(), 2).requires_grad_(False)
+    lr, image, truth, _ = made(60, generator)
+    rare = torch.where(torch.rand(image.shape, generator=generator) < 0.05, 30.0, 1.0)
+    truth = image + (truth - image) * rare
+    model.calibrate([(lr[:30], image[:30], truth[:30])])
+    within = (truth - image).abs()[30:] < model.sigma(lr[30:], image[30:])
+    for some in (image[30:] > 1.4, image[30:] < 0.6):
+        assert float(within[some].float().mean()) == pytest.approx(0.683, abs=0.02)
+
+
 def test_it_learns_where_errors_are_large():
     generator = torch.Generator().manual_seed(1)
     torch.manual_seed(0)
