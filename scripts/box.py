@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,7 +76,7 @@ def _calibrate(name: str, outputs: str) -> Path:
     write_text(folder / "README.md", card(read_config(folder), metrics, status["hash"], None))
     with tempfile.TemporaryDirectory(prefix="lenssr-box-") as temporary_folder:
         now = Provenance(Path(temporary_folder) / "provenance.json")
-    at = {"started": datetime.now(UTC).isoformat(timespec="seconds"), "argv": [Path(sys.argv[0]).name, *sys.argv[1:]]}
+    at = {"started": datetime.now(UTC).isoformat(timespec="seconds"), "argv": ["scripts/box.py", name, "--calibrate"]}
     known["calibrated"] = {**at, "git": now.attempts[-1]["git"], "hardware": now.facts["hardware"]}
     write_json(folder / "provenance.json", _without_places(known))
     return folder
