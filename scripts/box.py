@@ -58,6 +58,9 @@ def _calibrate(name: str, outputs: str) -> Path:
     from lenssr.sharing.card import card
     from lenssr.system.files import read_json, whole_file, write_json, write_text
 
+    with tempfile.TemporaryDirectory(prefix="lenssr-box-") as temporary_folder:
+        now = Provenance(Path(temporary_folder) / "provenance.json")
+    at = {"started": datetime.now(UTC).isoformat(timespec="seconds"), "argv": ["scripts/box.py", name, "--calibrate"]}
     folder, device = BOX / name, torch.device("cpu")
     config, metrics = read_config(folder), read_json(folder / "metrics.json") or {}
     config["dataset"]["source"]["folder"] = str(Path(outputs) / "datasets")
@@ -74,9 +77,6 @@ def _calibrate(name: str, outputs: str) -> Path:
     (folder / "model.safetensors").chmod(0o644)
     write_json(folder / "metrics.json", metrics)
     write_text(folder / "README.md", card(read_config(folder), metrics, status["hash"], None))
-    with tempfile.TemporaryDirectory(prefix="lenssr-box-") as temporary_folder:
-        now = Provenance(Path(temporary_folder) / "provenance.json")
-    at = {"started": datetime.now(UTC).isoformat(timespec="seconds"), "argv": ["scripts/box.py", name, "--calibrate"]}
     known["calibrated"] = {**at, "git": now.attempts[-1]["git"], "hardware": now.facts["hardware"]}
     write_json(folder / "provenance.json", _without_places(known))
     return folder
