@@ -4,6 +4,7 @@ from lenssr.data.camera.degrade import BlurredExposure
 from lenssr.data.camera.observe import BinnedExposure, TwoExposures
 from lenssr.data.datamodule import LensDataModule
 from lenssr.data.real_pairs import RealExposure, RealPairs
+from lenssr.data.sets.finding import FindingSource
 from lenssr.data.sets.folder import FolderSource
 from lenssr.data.sets.real import RealSource
 from lenssr.data.sets.simulated import SimulatedSource
@@ -13,6 +14,7 @@ from lenssr.data.survey_pairs import SurveyExposures, SurveyPairs
 __all__ = [
     "BinnedExposure",
     "BlurredExposure",
+    "FindingSource",
     "FolderSource",
     "LensDataModule",
     "RealExposure",
