@@ -38,7 +38,9 @@ def finding(found: FindingEvaluation, run: Run, data: LensDataModule) -> list[Pa
     _decades(left, [frame])
     ends = np.quantile(frame["prediction/logit/value"], [0.002, 0.998])
     for i, (kind, own) in enumerate(frame.groupby("kind")):
-        right.hist(own["prediction/logit/value"].clip(*ends), 40, ends, histtype="step", label=kind, color=f"C{i}")
+        right.hist(
+            own["prediction/logit/value"].clip(*ends), bins=40, range=ends, histtype="step", label=kind, color=f"C{i}"
+        )
     right.set(xlabel="score (logit)", ylabel="test images", yscale="log")
     right.legend(fontsize=8)
     scores = found.summary()["prediction"]
