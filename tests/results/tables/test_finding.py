@@ -24,8 +24,10 @@ def table(tmp_path_factory):
     outputs, rng = f"paths.outputs={tmp_path_factory.mktemp('table')}", np.random.default_rng(0)
     lens, common = np.arange(IMAGES) % 2 == 1, rng.normal(size=IMAGES)
     for kind, shift in INPUTS.items():
+        composed = compose(["sweep=lens_finding", outputs, f"dataset.inputs={kind}", "seed=0"])
         for seed in range(5):
-            config = plain(compose(["sweep=lens_finding", outputs, f"dataset.inputs={kind}", f"seed={seed}"]))
+            composed.seed = seed
+            config = plain(composed)
             run = Run(config, identify(config))
             run.begin()
             logit = 0.8 * common + rng.normal(0, 0.6, IMAGES) + shift * lens
