@@ -12,7 +12,7 @@ from networks import SMALL
 from pytorch_lightning.accelerators import CPUAccelerator
 from pytorch_lightning.strategies import SingleDeviceStrategy
 from standin import DEVICE, Standin, there, waits
-from tiny import TINY, TINY_DIFFUSION, TINY_LABELS, TINY_RDN
+from tiny import TINY, TINY_DIFFUSION, TINY_FINDER, TINY_LABELS, TINY_RDN
 
 from lenssr.config.compose import compose, plain
 from lenssr.models.aae import AAE
@@ -26,6 +26,7 @@ TASKS |= {
     "aae": ["model=aae", *TINY, "model.latent=8"],
     "resnet18": ["model=resnet18", *TINY_LABELS, "model.predict_variance=true"],
     "resnet18_classifier": ["model=resnet18_classifier", *TINY_LABELS],
+    "lens_finder": ["model=lens_finder", "dataset=lens_finding", *TINY_FINDER],
     "flow": FLOW,
     "epsilon": [*FLOW, "task.prediction=epsilon", "task.sampler=dpm"],
     "uncertain": ["model=rdn", *TINY, *TINY_RDN, "model.predict_variance=true"],

@@ -5,7 +5,7 @@ import itertools
 import pytest
 from made import entry_pairs, write_files
 from networks import SMALL
-from tiny import LENS_FIT, TINY_DIFFUSION, TINY_LABELS, TINY_RDN, TINY_RDN_STAGE, TINY_STAGE
+from tiny import LENS_FIT, TINY_DIFFUSION, TINY_FINDER, TINY_LABELS, TINY_RDN, TINY_RDN_STAGE, TINY_STAGE
 
 from lenssr.config.compose import compose, plain
 from lenssr.config.groups import CONFIGS
@@ -30,6 +30,9 @@ _MORE = {
     ("sweep", "downstream"): TINY_LABELS,
     ("sweep", "downstream_models"): [*TINY_LABELS, "dataset.inputs=interpolated"],
     ("model", "lens_fit"): LENS_FIT,
+    ("dataset", "lens_finding"): ["model=lens_finder", *TINY_FINDER],
+    ("model", "lens_finder"): ["dataset=lens_finding", *TINY_FINDER],
+    ("sweep", "lens_finding"): ["model=lens_finder", *TINY_FINDER],
     ("sweep", "lens_modelling"): ["task.data.classes=[no_sub]", "physics.supersampling=2"],
     ("model", "label_limit"): [TINY_LABELS[-2], "model.particles=8", "model.library=16"],
     ("model", "limit"): ["model.particles=8", "model.library=16"],
@@ -58,7 +61,9 @@ def test_every_config_runs_for_one_step(group, option, tiny, tmp_path):
     tiny = [o for o in tiny if not o.startswith(("trainer.max_steps", "trainer.validations"))]
     overrides = [f"{group}={option}", *tiny]
     labels = option.startswith(("resnet18", "downstream", "label"))
-    if group != "model" and not option.startswith("box_"):  # which choose their own
+    if option.startswith("lens_find"):
+        overrides = [f"{group}={option}"]
+    elif group != "model" and not option.startswith("box_"):  # which choose their own
         overrides = ["model=resnet18", *overrides] if labels else ["model=rdn", *TINY_RDN, *overrides]
     if (group, option) == ("dataset", "folder"):
         root = tmp_path / "files"
@@ -73,7 +78,8 @@ def test_every_config_runs_for_one_step(group, option, tiny, tmp_path):
         entry_pairs(tmp_path / "files", range(1, 17))
         overrides.append(f"dataset.source.root={tmp_path / 'files'}")
     result = train(compose([*overrides, *_MORE.get((group, option), []), *_STEP]))
-    assert result.metrics["images"] == {"folder": 3, "deeplense_pairs": 5}.get(option, 6 if labels else 4)
+    counts = {"folder": 3, "deeplense_pairs": 5, "lens_finding": 12, "lens_finder": 12}
+    assert result.metrics["images"] == counts.get(option, 6 if labels else 4)
     assert (result.folder / "metrics.json").exists()
 
 

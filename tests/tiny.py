@@ -53,3 +53,13 @@ LENS_FIT = [
     "model.steps=2",
     "model.subhaloes={masses: [1.0e+10], distances: [0.0], spacing: 0.4}",
 ]
+# networks that find lenses, of skies that two telescopes see
+TINY_FINDER = [
+    "dataset.image_size=48",
+    "trainer.accelerator=cpu",
+    "trainer.max_steps=4",
+    "trainer.validations=2",
+    "loader.batch_size=4",
+    "model.width=4",
+    "scale.finding.images={train: 12, validation: 4, test: 12}",
+]

@@ -8,12 +8,17 @@ import sys
 from lenssr.runs.find import find
 from lenssr.system.commands import command
 
-__all__ = ["limits", "memory", "shift", "trust", "upscale"]
+__all__ = ["find_lenses", "limits", "memory", "shift", "trust", "upscale"]
 
 
 def upscale() -> None:
     """The door of :mod:`lenssr.inference.main`."""
     _opened("lenssr.inference.main")
+
+
+def find_lenses() -> None:
+    """The door of :mod:`lenssr.inference.find`."""
+    _opened("lenssr.inference.find")
 
 
 def memory() -> None:

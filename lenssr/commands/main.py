@@ -25,6 +25,7 @@ COMMANDS = {
     ),
     "compare": ("lenssr.commands.compare", "main", "is one run better than another? By the test of the tables"),
     "upscale": ("lenssr.commands.doors", "upscale", "upscale images of yours: FITS, .npy, .h5"),
+    "find": ("lenssr.commands.doors", "find_lenses", "rank cutouts by how likely each shows a lens"),
     "tables": ("lenssr.results.write", "main", "write the tables from finished runs; --run fills them first"),
     "reproduce": ("lenssr.results.reproduce", "main", "all that answers the 2023 report"),
     "log": ("lenssr.commands.log", "main", "send finished runs to W&B or TensorBoard"),

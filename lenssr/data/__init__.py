@@ -6,6 +6,7 @@ from lenssr.data.datamodule import LensDataModule
 from lenssr.data.deeplense_pairs import DeepLensePairs
 from lenssr.data.real_pairs import RealExposure, RealPairs
 from lenssr.data.sets.deeplense import DeepLensePairSource
+from lenssr.data.sets.finding import FindingSource
 from lenssr.data.sets.folder import FolderSource
 from lenssr.data.sets.real import RealSource
 from lenssr.data.sets.simulated import SimulatedSource
@@ -17,6 +18,7 @@ __all__ = [
     "BlurredExposure",
     "DeepLensePairSource",
     "DeepLensePairs",
+    "FindingSource",
     "FolderSource",
     "LensDataModule",
     "RealExposure",

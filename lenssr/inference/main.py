@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lenssr.errors import ConfigError, DataError
+from lenssr.inference.reading import options
 from lenssr.runs.box import listing
 from lenssr.system.commands import command
 from lenssr.system.imports import heavy_imports
@@ -39,13 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--list", action=_List, nargs=0, help="show the models in the box, what each is for, and exit")
     parser.add_argument("images", nargs="*", help="files; several HDUs or planes are several images")
     parser.add_argument("-o", "--to", type=Path, default=Path("."), help="a .fits file, or a folder [%(default)s]")
-    parser.add_argument("--image", help="the HDU that is the image, as SCI, SCI,2 or 1 [as the file says]")
-    parser.add_argument("--noise", help="the HDU of its standard deviation, or a file, as rms.fits or rms.fits[ERR]")
-    parser.add_argument("--mask", help="likewise, of its mask: what is not 0 is bad")
-    parser.add_argument(
-        "--catalogue", type=Path, help="CSV of positions (ra, dec in degrees; id): stamps of each image"
-    )
-    parser.add_argument("--size", default="10arcsec", help="side of the stamps, as 10arcsec or 64pix [%(default)s]")
+    options(parser)
     parser.add_argument("--html", action="store_true", help="also a page to look at: of each image, of many an index")
     parser.add_argument("--picture", type=Path, help="also a PNG of all images")
     parser.add_argument("--draws", type=int, help="from the posterior of a diffusion model [as the run was tested]")

@@ -28,7 +28,7 @@ from lenssr.system.memory import give_back
 from lenssr.system.progress import say, track
 from lenssr.system.version import __version__
 
-__all__ = ["FEW", "Outcome", "settings_of", "survey"]
+__all__ = ["FEW", "Outcome", "position", "settings_of", "survey"]
 
 FEW = 12  # files that get a page each, and words on the console; more share an index
 _TIDY = 128  # products after which freed memory is given back
@@ -137,12 +137,12 @@ def _about(product: Product, item: Item, path: Path) -> dict[str, Any]:
     network = product.network
     return {
         "image": product.image.name, "file": item.source.name, "run": network.hash, "model": network.name,
-        "scale": product.scale, "err": product.spread, **_position(product.image), "facts": product.facts,
+        "scale": product.scale, "err": product.spread, **position(product.image), "facts": product.facts,
         "warnings": product.warnings, "key": item.key, "bytes": path.stat().st_size,
     }  # fmt: skip
 
 
-def _position(image: Image) -> dict[str, float | None]:
+def position(image: Image) -> dict[str, float | None]:
     """Return where the middle of an image lies, degrees; None where its file does not say."""
     nowhere: dict[str, float | None] = {"ra": None, "dec": None}
     wcs = celestial(image.header)

@@ -18,7 +18,7 @@ from lenssr.metrics.evaluation import Stopwatch, spread_of
 from lenssr.metrics.per_image import Score, collection, table
 from lenssr.system.progress import track
 
-__all__ = ["LabelEvaluation", "evaluate_classes", "evaluate_regression"]
+__all__ = ["LabelEvaluation", "evaluate_classes", "evaluate_regression", "seen"]
 
 _INTERVALS = {"within68": 0.6826894921370859, "within95": 0.95}
 
@@ -51,7 +51,7 @@ class LabelEvaluation:
         return table
 
 
-def _seen(predict: Callable[[Batch], Any], batches: Iterable[Batch], count: int, scores: MetricCollection) -> float:
+def seen(predict: Callable[[Batch], Any], batches: Iterable[Batch], count: int, scores: MetricCollection) -> float:
     """Score all batches; return the seconds an image."""
     watch = Stopwatch()
     with track("testing", count, "images") as advance, torch.inference_mode():
@@ -78,7 +78,7 @@ def evaluate_regression(
         names: of the numbers.
     """
     scores = collection({key: score for i, name in enumerate(names) for key, score in _number(i, name, means[i])})
-    seconds = _seen(predict, batches, count, scores)
+    seconds = seen(predict, batches, count, scores)
     found = table({"": scores})
     extra = {
         f"{name}/r2": float(r2_score(_tensor(found, f"prediction/{name}/value"), _tensor(found, f"right/{name}")))
@@ -141,7 +141,7 @@ def evaluate_classes(
         classes: their names.
     """
     scores = collection(dict(_class_scores(classes)))
-    seconds = _seen(predict, batches, count, scores)
+    seconds = seen(predict, batches, count, scores)
     found = table({"": scores})
     right = _tensor(found, "right/class").long()
     extra: dict[str, dict[str, float]] = {"prediction": {}, "chance": {"class/accuracy": 1 / len(classes)}}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from lenssr.models.unet_sr import stretched
+
 __all__ = ["ResNet18"]
 
 
@@ -35,6 +37,7 @@ class ResNet18(nn.Module):
         outputs: how many numbers.
         width: channels of the first stage; 64 is ResNet-18.
         predict_variance: give the variance of each number too (Nix & Weigend 1994, doi:10.1109/ICNN.1994.374138).
+        stretch: brightness above which the network sees the logarithm, so that arcs count beside a galaxy; 0: none.
 
     Attributes:
         mean: of each number over the training images, (outputs,); 0 until :meth:`calibrate`.
@@ -44,11 +47,11 @@ class ResNet18(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, outputs: int, width: int, predict_variance: bool) -> None:
+    def __init__(self, outputs: int, width: int, predict_variance: bool, stretch: float = 0.0) -> None:
         super().__init__()
         if width < 1 or outputs < 1:
             raise ValueError(f"width={width} and outputs={outputs} must be at least 1")
-        self.outputs, self.predict_variance = outputs, predict_variance
+        self.outputs, self.predict_variance, self.stretch = outputs, predict_variance, stretch
         self.stem = nn.Sequential(
             nn.Conv2d(1, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width), nn.ReLU(), nn.MaxPool2d(3, 2, 1)
         )
@@ -72,7 +75,8 @@ class ResNet18(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
         """Map (B, 1, H, W) to the numbers (B, outputs) and the logarithm of their variances, or None."""
-        found = self.head(self.blocks(self.stem(image)).mean(dim=(-2, -1)))
+        seen = stretched(image, self.stretch) if self.stretch else image
+        found = self.head(self.blocks(self.stem(seen)).mean(dim=(-2, -1)))
         mean = self.mean + self.std * found[:, : self.outputs]
         if not self.predict_variance:
             return mean, None

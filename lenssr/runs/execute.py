@@ -159,6 +159,7 @@ def describe(
         "target": data.target,
         "unit": data.unit,
         **data.facts(),
+        **task.facts(data),
         "parameters": sum(p.numel() for p in task.model.parameters() if p.requires_grad),
         "seconds_per_image": found.seconds_per_image,
         "threads": torch.get_num_threads(),

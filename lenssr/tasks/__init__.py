@@ -4,6 +4,7 @@ from lenssr.tasks.autoencoder import AdversarialAutoencoder
 from lenssr.tasks.base import Task
 from lenssr.tasks.classification import Classification
 from lenssr.tasks.diffusion import Diffusion
+from lenssr.tasks.finding import LensFinding
 from lenssr.tasks.limit import FittedImages, ImageLimit, LabelLimit
 from lenssr.tasks.modelling import LensModelling
 from lenssr.tasks.regression import Regression
@@ -16,6 +17,7 @@ __all__ = [
     "FittedImages",
     "ImageLimit",
     "LabelLimit",
+    "LensFinding",
     "LensModelling",
     "Regression",
     "SuperResolution",

@@ -94,6 +94,10 @@ class Task(pl.LightningModule):
         """Do what must be done before the first step, and before a resumed one."""
         self.loss.prepare()
 
+    def facts(self, data: LensDataModule) -> dict[str, Any]:
+        """Return what a run keeps in ``metrics.json`` for who uses its network; nothing, unless a task needs it."""
+        return {}
+
     def examine(self, data: LensDataModule, device: torch.device, split: str) -> Evaluation | LabelEvaluation:
         """Score a split with the present weights."""
         images, title = data.sets[split], f"testing {type(self.model).__name__}"

@@ -16,12 +16,12 @@ from lenssr.data.files.units import unit_note
 from lenssr.data.files.wcs import check
 from lenssr.errors import DataError
 
-__all__ = ["Image", "checked", "filled", "from_array", "read"]
+__all__ = ["FITS", "Image", "checked", "filled", "from_array", "read"]
 
 _LEAST = 8  # px along a side
 _LARGEST = 1e30  # flux; float32 ends at 3e38, and it is multiplied
 _KNOWN = 0.1  # of the pixels, and as many as a square of _LEAST has: fewer tell no sky
-_FITS = tuple(f"{kind}{packed}" for kind in (".fits", ".fit", ".fts") for packed in ("", ".gz", ".bz2", ".fz"))
+FITS = tuple(f"{kind}{packed}" for kind in (".fits", ".fit", ".fts") for packed in ("", ".gz", ".bz2", ".fz"))
 
 
 def read(path: str | Path, choice: Choice | None = None) -> list[Image]:
@@ -38,7 +38,7 @@ def read(path: str | Path, choice: Choice | None = None) -> list[Image]:
     """
     path = Path(path)
     readers: dict[str, Callable[[Path], list[Image]]] = {".npy": _npy, ".h5": _h5, ".hdf5": _h5}
-    fits = path.name.lower().endswith((*_FITS, ".fz"))
+    fits = path.name.lower().endswith((*FITS, ".fz"))
     reader = (lambda p: read_fits(p, choice)) if fits else readers.get(path.suffix.lower())
     if reader is None:
         raise DataError(f"{path} is none of .fits, .fits.gz, .fits.fz, .fits.bz2, .npy, .h5.")

@@ -1,7 +1,8 @@
-"""DeepLense's published files, converted once to a memory-mapped set; stopped, the conversion goes on where it was.
+"""Files in a folder a class, converted once to a memory-mapped set; stopped, the conversion goes on where it was.
 
-Layout: ``<root>/{train,test}/{no_sub,axion|vortex,cdm}/*.npy``; an axion file is an object array
-``[image, mass / eV]``. Images may be (H, W), (1, H, W), (3, H, W) or (H, W, 3); of three bands the first is taken.
+Layout: ``<root>/{train,test}/{no_sub,axion|vortex,cdm}/*.npy``, as DeepLense's published files, or classes of one's
+own, as ``lenses`` and ``nonlenses``; without ``train`` and ``test`` every fifth file of a class is the test's. They are
+``.npy`` or FITS, see :mod:`lenssr.data.files.labelled`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lenssr.data.files.unpickle import read_npy
+from lenssr.data.files.labelled import ENDINGS, read_image
 from lenssr.data.sets.shards import Making
 from lenssr.data.sets.store import FORMAT, ImageSet, open_set
 from lenssr.errors import ConfigError, DataError
@@ -26,61 +27,22 @@ from lenssr.system.progress import say, track
 
 __all__ = ["FolderSource", "read_image"]
 
-_ALIASES = {"axion": ("axion", "vortex"), "no_sub": ("no_sub",), "cdm": ("cdm",)}
+# what a class's folder may be called beside its own name
+_ALIASES = {"axion": ("vortex",), "lens": ("lenses",), "nonlens": ("nonlenses", "non-lenses", "non_lenses", "others")}
 _NAMED = 5  # bad files named in a message
+_EVERY = 5  # files of a class without folders for training and test, of which the last is the test's
 _SHARD = 1000  # files; what a conversion that is stopped has to read again at most
 
 
-def read_image(path: Path, size: int) -> tuple[np.ndarray, float]:
-    """Return (image (size, size) float32, log10 of the axion mass / eV or NaN).
-
-    Raises:
-        ValueError: the file is no finite, varying image of that size; the message says which.
-    """
-    array, mass = read_npy(path), float("nan")
-    if array.dtype.hasobject:
-        if array.size != 2:
-            raise ValueError(f"an object array of {array.size} entries, where [image, mass] was expected")
-        image, value = array.ravel()
-        array = np.asarray(image)
-        try:
-            mass = float(np.asarray(value))
-        except (TypeError, ValueError):
-            raise ValueError("the second entry of [image, mass] is no number") from None
-        # published files hold m / eV; some hold its logarithm
-        mass = float(np.log10(mass)) if mass > 0 else mass
-    image = _band(array)
-    if image.dtype.kind not in "biuf":
-        raise ValueError(f"pixels of type {image.dtype}, where real numbers were expected")
-    if image.size == 0:
-        raise ValueError("empty")
-    if image.shape != (size, size):
-        raise ValueError(f"shape {array.shape}, where {size} x {size} px was expected (dataset.image_size)")
-    image = image.astype(np.float32)
-    if not np.isfinite(image).all():
-        raise ValueError("holds NaN or infinite pixels")
-    if image.max() == image.min():
-        raise ValueError("constant")
-    return image, mass
-
-
-def _band(array: np.ndarray) -> np.ndarray:
-    if array.ndim == 3 and array.shape[0] in (1, 3):
-        return array[0]
-    if array.ndim == 3 and array.shape[2] in (1, 3):
-        return array[..., 0]
-    return array
-
-
 class FolderSource:
-    """A set of observed images from ``.npy`` files.
+    """A set of observed images from ``.npy`` or FITS files.
 
     Args:
         name: of the set.
-        root: folder with ``train`` and ``test``.
+        root: folder with ``train`` and ``test``, or with the classes' folders.
         image_size: pixels along a side that every image must have.
         pixel_scale: arcsec.
-        classes: class folders to read; ``axion`` also reads ``vortex``.
+        classes: class folders to read; ``axion`` also reads ``vortex``, ``lens`` ``lenses``, ``nonlens`` ``nonlenses``.
         validation_fraction: of the training files, taken evenly.
         limits: images per split at most.
         unreadable: ``stop`` or ``skip`` where files are no such images.
@@ -166,18 +128,23 @@ class FolderSource:
         return used
 
     def _listed(self, split: str) -> list[tuple[str, Path]]:
-        entries = []
+        divided = any((self.root / name).is_dir() for name in ("train", "test"))
+        place, entries = self.root / split if divided else self.root, []
         for name in self.classes:
-            folders = [self.root / split / alias for alias in _ALIASES.get(name, (name,))]
+            folders = [place / alias for alias in (name, *_ALIASES.get(name, ()))]
             folder = next((f for f in folders if f.is_dir()), None)
             if folder is None:
                 tried = " or ".join(str(f) for f in folders)
                 raise DataError(
                     f"There is no folder {tried}; see dataset.source.classes for the folders that are read."
                 )
-            entries += [(name, path) for path in sorted(folder.glob("*.npy")) if not path.name.startswith(".")]
+            files = [path for path in sorted(folder.iterdir()) if path.name.lower().endswith(ENDINGS)]
+            files = [path for path in files if not path.name.startswith(".")]
+            if not divided:
+                files = [path for i, path in enumerate(files) if (i % _EVERY == _EVERY - 1) is (split == "test")]
+            entries += [(name, path) for path in files]
         if not entries:
-            raise DataError(f"{self.root / split} holds no .npy files.")
+            raise DataError(f"{place} holds no .npy or FITS files.")
         return entries
 
     def _convert(self, path: Path, files: dict[str, list[tuple[str, Path]]]) -> None:

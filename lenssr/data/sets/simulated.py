@@ -28,6 +28,7 @@ from lenssr.system.version import __version__
 
 __all__ = ["SimulatedSource", "as_tensors", "check_splits", "simulate"]
 
+_WORDS = ("index", "class", "substructure", "kind")  # columns that are no physical numbers
 _SHARD = 512  # images; about, for it holds whole blocks
 
 _RAYS = {"cpu": 1 << 17, "cuda": 6_000_000}  # traced at once; a CPU's share, some ten maps, shall stay in its cache
@@ -45,7 +46,7 @@ def as_tensors(
             for i, values in enumerate(rows[name]):
                 padded[i, : len(values)] = values
             tensors[name] = torch.as_tensor(padded, dtype=dtype, device=device)
-        elif name not in ("index", "class"):
+        elif name not in _WORDS:
             tensors[name] = torch.tensor(rows[name].to_numpy(float), dtype=dtype, device=device)
     return tensors
 

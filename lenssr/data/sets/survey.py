@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ def observed_by(
     bins: Mapping[str, int],
     supersampling: int,
     galaxies: Galaxies | None = None,
+    light: Callable[..., Tensor] = brightness,
 ) -> dict[str, Tensor]:
     """Return noise-free images of skies through each telescope, flux per pixel of its own and unit time.
 
@@ -54,14 +55,15 @@ def observed_by(
         bins: finest pixels along a side of each telescope's pixel.
         supersampling: rays along a side of a finest pixel.
         galaxies: sources; None: Sersic profiles.
+        light: gives the surface brightness of the skies, as :func:`lenssr.data.sky.scene.brightness` does.
     """
-    some = parameters["theta_E"]
+    some = parameters["star_flux"]
     coarsest = max(bins.values())
     reach = max(one.psf.reach for one in telescopes.values()) / pixel
     margin = _margin(size, reach, coarsest)  # so that light from outside enters, and none comes round
     count, step = (size + 2 * margin) * supersampling, pixel / supersampling
     axis = ((torch.arange(count, dtype=torch.float64) - (count - 1) / 2) * step).to(some.device, some.dtype)
-    sky = brightness(parameters, axis, supersampling, galaxies).mul_(step**2)
+    sky = light(parameters, axis, supersampling, galaxies).mul_(step**2)
     spectrum = torch.fft.rfft2(sky)
     middle = (count - 1) / 2 * step
     if bool((parameters["star_flux"] > 0).any()):
@@ -151,7 +153,8 @@ class SurveySource:
             raise ConfigError(f"dataset.source.registration={registration} arcsec must be 0 or more.")
         self.hr = replace(self.hr, pixel_scale=self.lr.pixel_scale / scale)
         self.registration, self.pixel_scale = registration, self.hr.pixel_scale
-        self.config = {
+        self._folder = Path(folder)
+        config = {
             "name": name,
             "image_size": image_size,
             "scale": scale,
@@ -165,8 +168,17 @@ class SurveySource:
             "galaxies": galaxies,
             "kernels": [_digest(one.psf.kernel) for one in (self.lr, self.hr)],
         }
-        digest = hashlib.sha256(json.dumps([FORMAT, self.config], sort_keys=True).encode()).hexdigest()
-        self.path = Path(folder) / f"{name}-{self.lr.name}-{self.hr.name}-{digest[:8]}"
+        self._settle(config)
+
+    def _settle(self, config: dict[str, Any]) -> None:
+        """Take what decides the images, and the folder that it names."""
+        self.config = config
+        digest = hashlib.sha256(json.dumps([FORMAT, config], sort_keys=True).encode()).hexdigest()
+        self.path = self._folder / f"{self.name}-{self.lr.name}-{self.hr.name}-{digest[:8]}"
+
+    def light(self, *arguments: Any) -> Tensor:
+        """Return the brightness of skies; see :func:`lenssr.data.sky.scene.brightness`."""
+        return brightness(*arguments)
 
     @property
     def lr_unit(self) -> float:
@@ -225,6 +237,7 @@ class SurveySource:
                 {"hr": 1, "lr": self.scale},
                 int(self.physics["supersampling"]),
                 galaxies,
+                self.light,
             )
             yield found["hr"].cpu().numpy(), (found["lr"] / self.scale**2).cpu().numpy()
 

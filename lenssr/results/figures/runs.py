@@ -52,6 +52,12 @@ def result_figures(found: Evaluation | LabelEvaluation, run: Run, data: LensData
         from lenssr.results.figures.modelling import measurements
 
         return [measurements(found, run, data)]
+    from lenssr.metrics.finding import FindingEvaluation
+
+    if isinstance(found, FindingEvaluation):
+        from lenssr.results.figures.finding import finding
+
+        return finding(found, run, data)
     from lenssr.results.figures.labels import classes, regression
 
     return [(classes if "class" in data.labels else regression)(found, run, data)]

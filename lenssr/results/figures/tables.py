@@ -12,6 +12,7 @@ import torch
 
 from lenssr.results.figures.canvas import colour, mark, mark_decades, pyplot, save, stretch
 from lenssr.results.figures.cost_curve import cost_curve
+from lenssr.results.figures.finding import table_pictures
 from lenssr.results.figures.intervals import has_intervals, intervals
 from lenssr.results.figures.shots_curve import shots_curve
 from lenssr.results.figures.spectra import spectra
@@ -30,13 +31,16 @@ _MARKERS = "osD^vP*X<>hdp"
 def draw(table: Table, folder: Path) -> list[Path]:
     """Write ``<table>_{grid,cost,spectrum}.png`` of a table of images, ``<table>_scores.png`` of one of labels.
 
-    One whose scores have intervals over images gets ``<table>_intervals.png``, one over the number of training
-    images ``<table>_curve.png``. Where all rows are one network there is no cost to compare. Rows without a finished
-    run are left out; where there is none, nothing is written.
+    One of lens finders gets ``<table>_{roc,errors}.png``, one whose scores have intervals over images
+    ``<table>_intervals.png``, one over the number of training images ``<table>_curve.png``. Where all rows are one
+    network there is no cost to compare. Rows without a finished run are left out; where there is none, nothing is
+    written.
     """
     rows = [row for row in table.rows if row.results]
     if not rows:
         return []
+    if any(column.key == "finding/auroc" for column in table.columns):
+        return table_pictures(table, folder)
     if has_intervals(table):
         return [intervals(table, folder / f"{table.name}_intervals.png")]
     if not any(_has(result, "report/psnr") for row in rows for result in row.results):

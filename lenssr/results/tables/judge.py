@@ -56,6 +56,8 @@ def judge(table: Table, gap: dict[str, str] | None, order: list[str], claims: Se
         scores = {label: found for label, found in _scores(table, column, frames).items() if label not in limits}
         if len(scores) < 2:
             continue
+        if column.interval:
+            _bracket(table, column, scores)
         if table.baseline in scores:
             records += _against_baseline(table, column, scores)
         _mark_best(table, column, scores)
@@ -130,6 +132,15 @@ def _against_baseline(table: Table, column: Column, scores: dict[str, _Scores]) 
         found["detectable"] = detectable(comparison, len(others))
         records.append({"score": column.key, "row": label, "verdict": word, **found})
     return records
+
+
+def _bracket(table: Table, column: Column, scores: dict[str, _Scores]) -> None:
+    """Give the cells of a column the intervals of their means, by the statistics of the tests."""
+    for label, found in scores.items():
+        cell, sign = table.row(label).cells[column.key], 1.0 if column.best == "high" else -1.0
+        assert cell is not None
+        mean = compare(sign * found.values, np.zeros((1, found.values.shape[1])))
+        cell.interval = (mean.low, mean.high)
 
 
 def _mark_best(table: Table, column: Column, scores: dict[str, _Scores]) -> None:

@@ -25,6 +25,7 @@ class Column:
         decimals: shown.
         best: ``high``, ``low`` or a number that is right, as 1 for a ratio; None for a score that is not ranked.
         factor: that turns the stored number into the heading's unit.
+        interval: give the mean's 95 % interval over trainings and test images, where these have scores, too.
     """
 
     key: str
@@ -33,6 +34,7 @@ class Column:
     decimals: int
     best: str | float | None
     factor: float = 1.0
+    interval: bool = False
 
 
 @dataclass
