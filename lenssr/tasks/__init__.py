@@ -6,7 +6,9 @@ from lenssr.tasks.classification import Classification
 from lenssr.tasks.diffusion import Diffusion
 from lenssr.tasks.limit import FittedImages, ImageLimit, LabelLimit
 from lenssr.tasks.modelling import LensModelling
+from lenssr.tasks.posterior import Posterior
 from lenssr.tasks.regression import Regression
+from lenssr.tasks.scored_draws import ScoredDraws
 from lenssr.tasks.super_resolution import SuperResolution
 
 __all__ = [
@@ -17,7 +19,9 @@ __all__ = [
     "ImageLimit",
     "LabelLimit",
     "LensModelling",
+    "Posterior",
     "Regression",
+    "ScoredDraws",
     "SuperResolution",
     "Task",
 ]
