@@ -41,7 +41,7 @@ class ImageLimit(_Physical):
     Args:
         target: what ``dataset.target`` is set to.
         compared: test images, the first ones, whose draws are told from others of the same posterior, which should not
-            be possible; the model's seed should not be 0, the others'.
+            be possible.
         **task: see :class:`lenssr.tasks.base.Task`; nothing is trained.
     """
 

@@ -24,11 +24,11 @@ __all__ = ["ScoredDraws"]
 # keys of random numbers, apart from those of data, autoencoder and diffusion; never renumber
 _TRAIN, _VALIDATE, _DRAW = 36, 37, 38
 _LATENT = 1  # the fourth number of an address: 0 has the maps of noise
-_VALIDATED = 8  # draws of each validation image
+_VALIDATED, _CALIBRATED = 8, 16  # draws of each validation image, to choose the weights and to calibrate
 
 
 class ScoredDraws(Posterior):
-    """Trains ``model(lr, random numbers)`` by the fair CRPS of a few draws of each image.
+    """Trains ``model(lr, random numbers)`` by the fair CRPS of a few draws of each image, and calibrates their width.
 
     The continuous ranked probability score is least, in expectation, where the draws are of the posterior (Gneiting &
     Raftery 2007, doi:10.1198/016214506000001437); its fair estimator is unbiased for any number of draws, two included
@@ -58,7 +58,8 @@ class ScoredDraws(Posterior):
     def _score(self, draws: Tensor, batch: Batch) -> Tensor:
         """Return the sum over the squares' sizes of the mean fair CRPS, (B,)."""
         target = batch["target"]
-        parts = [crps(F.avg_pool2d(draws, side), F.avg_pool2d(target, side)[:, 0]) for side in self.pooled]
+        sides = [min(side, *target.shape[-2:]) for side in self.pooled]  # of a small patch, its mean
+        parts = [crps(F.avg_pool2d(draws, side), F.avg_pool2d(target, side)[:, 0]) for side in sides]
         return torch.stack(parts).sum(0)
 
     def _drawn(self, batch: Batch, count: int, image: Tensor, moment: int, key: int, first: int = 0) -> Tensor:
@@ -99,11 +100,23 @@ class ScoredDraws(Posterior):
     @torch.no_grad()
     def posterior(self, batch: Batch) -> Tensor:
         """Return draws from the posterior of each image, (B, K, H, W), in the set's unit."""
-        return self._drawn(batch, self.draws, batch["index"], 0, _DRAW)
+        draws = self._drawn(batch, self.draws, batch["index"], 0, _DRAW)
+        return self.model.calibrated(draws, self.model.centre(batch["lr"]).float())
+
+    @torch.no_grad()
+    def calibrate(self, data: LensDataModule) -> bool:
+        """Calibrate how far draws lie from their centre, on the validation images."""
+        self.eval()
+        found: list[tuple[Tensor, Tensor, Tensor]] = []
+        for batch in data.evaluation("validation", self.device):
+            draws = self._drawn(batch, _CALIBRATED, batch["index"], 0, _VALIDATE)
+            found.append((draws, self.model.centre(batch["lr"]).float(), batch["target"]))
+        self.model.calibrate(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+        return True
 
     def examine(self, data: LensDataModule, device: torch.device, split: str) -> PosteriorEvaluation:
         """Score the mean of the draws, a single draw, and the draws as a posterior."""
-        record = f"1 evaluation, {self.draws} draws"
+        record = f"1 evaluation, {self.draws} draws, and one for their centre"
         exact = against_exact(data, split, self.compared)
         return evaluate_posterior(self.posterior, None, data, device, split, record, self._film, exact, evaluations=1)
 

@@ -72,6 +72,26 @@ def test_the_latent_numbers_move_the_whole_image_and_a_map_of_noise_a_part():
     assert float(changed.min()) >= 0 and float((changed > 1e-5).float().mean()) > 0.9
 
 
+def test_draws_of_the_wrong_width_are_calibrated_by_brightness():
+    """Targets N(c, (0.1 + c)^2) about centres c; draws twice as wide where it is dark, half as wide where bright."""
+    model, generator = network(), torch.Generator().manual_seed(0)
+    centre = torch.rand(300, 1, 1, 1, generator=generator).expand(-1, 1, 16, 16)
+
+    def about(count, wrong=1.0):
+        return centre + wrong * (0.1 + centre) * torch.randn(300, count, 16, 16, generator=generator)
+
+    wrong = torch.where(centre < 0.5, 2.0, 0.5)
+    draws, target = about(16, wrong), about(1)
+    before = float(model.calibrated(draws, centre).sub(draws).abs().max())
+    assert before < 1e-6  # a network that was not calibrated changes nothing
+    model.calibrate(draws, centre, target)
+    fresh = model.calibrated(about(16, wrong), centre)
+    for dark in (True, False):
+        where = ((centre < 0.2) if dark else (centre > 0.75)).expand_as(fresh)
+        ratio = ((fresh - centre)[where].square().mean() / (about(16) - centre)[where].square().mean()).sqrt()
+        assert float(ratio) == pytest.approx(1, abs=0.05), dark
+
+
 @pytest.mark.parametrize("wrong", [{"latent": 0}, {"bound": 1.0}, {"widths": [4] * 5, "blocks": [1] * 5}])
 def test_numbers_out_of_range_are_refused(wrong):
     with pytest.raises(ValueError, match="bound="):
