@@ -73,8 +73,9 @@ def cells(every=True):
         place = [o for o in _PLACE if o.split("=")[0] in table.get("needs", [])]
         for row, entry in table["rows"].items():
             each = seeds(table, place) if every else [0]
-            hashes = _hashes([*place, *table["overrides"], *entry["overrides"]], each)
-            found |= {f"{path.stem}/{row}/{seed}": one for seed, one in zip(each, hashes, strict=True)}
+            own = each[: entry.get("seeds")]
+            hashes = _hashes([*place, *table["overrides"], *entry["overrides"]], own)
+            found |= {f"{path.stem}/{row}/{seed}": one for seed, one in zip(own, hashes, strict=True)}
     return found
 
 

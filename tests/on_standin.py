@@ -12,7 +12,7 @@ from networks import SMALL
 from pytorch_lightning.accelerators import CPUAccelerator
 from pytorch_lightning.strategies import SingleDeviceStrategy
 from standin import DEVICE, Standin, there, waits
-from tiny import TINY, TINY_DIFFUSION, TINY_FINDER, TINY_LABELS, TINY_RDN
+from tiny import TINY, TINY_DIFFUSION, TINY_FINDER, TINY_LABELS, TINY_RDN, TINY_SCORED
 
 from lenssr.config.compose import compose, plain
 from lenssr.models.aae import AAE
@@ -29,6 +29,7 @@ TASKS |= {
     "lens_finder": ["model=lens_finder", "dataset=lens_finding", *TINY_FINDER],
     "flow": FLOW,
     "epsilon": [*FLOW, "task.prediction=epsilon", "task.sampler=dpm"],
+    "scored": ["model=crps_sr", *TINY_SCORED],
     "uncertain": ["model=rdn", *TINY, *TINY_RDN, "model.predict_variance=true"],
 }
 RDN = ["model=rdn", *TINY, *TINY_RDN]
@@ -177,7 +178,7 @@ def test_draws_of_every_sampler(sampler, place):
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["rdn", "uncertain", "aae", "resnet18", "resnet18_classifier", "flow"])
+@pytest.mark.parametrize("name", ["rdn", "uncertain", "aae", "resnet18", "resnet18_classifier", "flow", "scored"])
 def test_the_scores_of_every_task(name, place):
     def scores(device):
         torch.manual_seed(0)

@@ -5,7 +5,7 @@ import itertools
 import pytest
 from made import entry_pairs, write_files
 from networks import SMALL
-from tiny import LENS_FIT, TINY_DIFFUSION, TINY_FINDER, TINY_LABELS, TINY_RDN, TINY_RDN_STAGE, TINY_STAGE
+from tiny import LENS_FIT, TINY_DIFFUSION, TINY_FINDER, TINY_LABELS, TINY_RDN, TINY_RDN_STAGE, TINY_SCORED, TINY_STAGE
 
 from lenssr.config.compose import compose, plain
 from lenssr.config.groups import CONFIGS
@@ -18,6 +18,7 @@ _MORE = {
     **{("model", name): overrides for name, overrides in SMALL.items()},
     ("model", "aae"): ["model.latent=8"],
     ("model", "diffusion"): [*TINY_DIFFUSION, *TINY_RDN_STAGE, "dataset=model4", "model.widths=[8,8]"],
+    ("model", "crps_sr"): TINY_SCORED,
     ("model", "ddpm_original"): [*TINY_DIFFUSION, "dataset=model4", "task.evaluations=2"],
     ("dataset", "model4"): ["loader.patch=48"],
     ("dataset", "real_pairs"): ["dataset.shots=2", "dataset.source.pixel_scale=0.05"],
@@ -95,5 +96,5 @@ def test_every_combination_passes_the_schema(model, loss, scale):
 def test_the_scales_name_the_same_numbers(other):
     quick, other = (plain(compose([f"scale={name}"]))["scale"] for name in ("quick", other))
     assert quick.keys() == other.keys()
-    for recipe in ("dataset", "super_resolution", "autoencoder", "downstream", "diffusion", "control"):
+    for recipe in ("dataset", "super_resolution", "autoencoder", "downstream", "diffusion", "scored_draws", "control"):
         assert quick[recipe].keys() == other[recipe].keys()

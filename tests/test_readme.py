@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 import yaml
-from tiny import LENS_FIT, ROOT, TINY, TINY_DIFFUSION, TINY_LABELS, TINY_RDN, TINY_RDN_STAGE, TINY_STAGE
+from tiny import LENS_FIT, ROOT, TINY, TINY_DIFFUSION, TINY_LABELS, TINY_RDN, TINY_RDN_STAGE, TINY_SCORED, TINY_STAGE
 
 from lenssr.config.groups import CONFIGS
 
@@ -72,6 +72,8 @@ def smaller(arguments):
         return [*TINY_LABELS, *TINY_RDN_STAGE]
     if model == "diffusion":
         return [*TINY_DIFFUSION, *TINY_RDN_STAGE]
+    if model == "crps_sr":
+        return TINY_SCORED
     if model == "lens_fit":
         return [*TINY, *LENS_FIT]
     few = ["model.particles=16", "model.library=64"]

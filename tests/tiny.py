@@ -39,6 +39,19 @@ TINY_DIFFUSION = [
     "task.evaluations=3",
     "scale.diffusion.images={train: 9, validation: 3, test: 4}",
 ]
+# the same for draws in one evaluation
+TINY_SCORED = [
+    "dataset.image_size=32",
+    "trainer.accelerator=cpu",
+    "trainer.max_steps=4",
+    "trainer.validations=2",
+    "loader.batch_size=4",
+    "loader.patch=32",
+    "task.draws=4",
+    "model.widths=[4,8,8]",
+    "model.blocks=[1,1,1]",
+    "scale.diffusion.images={train: 9, validation: 3, test: 4}",
+]
 _RDN_STAGE = [*TINY_RDN, "trainer.max_steps=2", "trainer.validations=1", "loader.batch_size=4", "loader.patch=32"]
 TINY_RDN_STAGE = [f"stages.overrides={_RDN_STAGE}"]
 # fits that take a few steps, of skies that two telescopes see

@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     options(parser)
     parser.add_argument("--html", action="store_true", help="also a page to look at: of each image, of many an index")
     parser.add_argument("--picture", type=Path, help="also a PNG of all images")
-    parser.add_argument("--draws", type=int, help="from the posterior of a diffusion model [as the run was tested]")
+    parser.add_argument("--draws", type=int, help="from the posterior, of a model that draws [as the run was tested]")
     parser.add_argument(
         "--symmetry",
         action="store_true",

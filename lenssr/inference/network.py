@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lenssr.config.kinds import draws_posteriors
 from lenssr.errors import RunError
 from lenssr.models.symmetry import ELEMENTS, act, undo
 from lenssr.models.uncertain import Uncertain
@@ -28,33 +29,33 @@ class Network:
     Args:
         run: its folder, an exported one, or a name of :func:`lenssr.runs.find.find`.
         device: where to compute.
-        draws: of a diffusion model; None for the run's own number.
+        draws: of a model that draws from posteriors; None for the run's own number.
         symmetry: give the mean over the eight turns and mirrors of the input, and the spread over them, at eight times
-            the cost; not of a diffusion model.
+            the cost; not of a model that draws.
 
     Raises:
         RunError: there is no such run, or it maps no image to an image.
     """
 
     def __init__(self, run: str | Path, device: torch.device, draws: int | None = None, symmetry: bool = False) -> None:
-        from lenssr.tasks import Diffusion, SuperResolution
+        from lenssr.tasks import Posterior, SuperResolution
 
         run = find(run)
         self.config, metrics = read_config(run), read_json(Path(run) / "metrics.json")
         status = read_json(Path(run) / "status.json") or {}
         if not isinstance(metrics, dict) or "unit" not in metrics or status.get("state") != "done":
             raise RunError(f"{run} is not the folder of a finished run.")
-        if draws is not None and "Diffusion" in self.config["task"]["_target_"]:
+        if draws is not None and draws_posteriors(self.config):
             self.config["task"]["draws"] = draws
         task: Any = load_task(run, config=self.config)
-        if not isinstance(task, SuperResolution | Diffusion):
+        if not isinstance(task, SuperResolution | Posterior):
             raise RunError(f"{run} is a run of model={self.config['model']['name']}, which upscales no image.")
         self.task: Any = task.to(device)
         self.device = device
         self.unit, self.hash = float(metrics["unit"]), str(status["hash"])
         self._metrics: dict[str, Any] = metrics
         self.name, self.scale = str(self.config["model"]["name"]), int(self.config["dataset"]["scale"])
-        self.posterior = isinstance(task, Diffusion)
+        self.posterior = isinstance(task, Posterior)
         self.symmetry = symmetry and not self.posterior
 
     @property

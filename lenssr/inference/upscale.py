@@ -32,7 +32,8 @@ __all__ = ["opened", "products", "upscale"]
 Advance = Callable[[int, float, str], None]
 _FITTING = (0.8, 1.2)  # reduced chi-squared that needs no word
 _WITHOUT = (
-    "the run tells no uncertainty, so there is no ERR: train with model.predict_variance=true, or use a diffusion model"
+    "the run tells no uncertainty, so there is no ERR: train with model.predict_variance=true, or use a model that "
+    "draws"
 )
 _TOGETHER = 8  # small images of one size that a network sees at once
 _WAITING = 32  # images of whatever size that wait for others of their size
@@ -53,7 +54,7 @@ def upscale(
         run: its folder, or an exported one.
         inputs: files (see :func:`lenssr.data.files.images.read`), arrays (H, W) of flux per pixel, or both.
         device: ``auto``, ``cpu`` or ``cuda``.
-        draws: of a diffusion model; None for the run's own number.
+        draws: of a model that draws from posteriors; None for the run's own number.
         symmetry: take the mean over the eight turns and mirrors of the input, and tell the spread over them.
 
     Raises:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from lenssr.data import LensDataModule
 from lenssr.data.batches import Batch
@@ -58,6 +60,7 @@ class Exposures:
             )
         self.images, self.given, self.scale = data.sets[split], given, data.scale if given == "lr" else 1
         camera = seen.lr if given == "lr" else seen.hr
+        self._hr = seen.hr
         numbers = (sampler.particles, sampler.library, sampler.seed)
         setting = Setting(source.physics, source.instrument, camera, self.scale, *numbers)
         about = [self.images.checksum, split, given, seen.config]
@@ -77,6 +80,10 @@ class Exposures:
         cases = [self.case(batch, i, unit) for batch in batches for i in range(len(batch["index"]))]
         self.posteriors.make(cases)
         return {case.index: case for case in cases}
+
+    def images_of(self, case: Case) -> Tensor:
+        """Return the noise-free HR images of an exposure's draws as their camera expects them, flux, (N, H, W)."""
+        return self._hr.moments(self.posteriors.flux(case), torch.tensor(case.time))[0]
 
     def seconds(self, cases: Iterable[int]) -> float:
         """Return the mean time of sampling an image."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,7 @@ _DEFINITIONS = (
     "pixels and by brightness (sky: flux below 1 sigma of the HR noise, faint: 1 to 5, arc: above, peak: above half of "
     "the brightest pixel), worst_coverage: the largest miss of these; spread_skill: rms spread over rms error, 1 if "
     "honest; tarp, rank_flux, rank_peak: where whole images fall among their draws, _p: p-value of their being even; "
+    "c2st: how often a classifier tells draws from exact ones, 0.5 if they are; "
     "consistency: reduced chi-squared of the LR image about a degraded draw, 1 if it may be of that scene; all against "
     "dataset.target"
 )
@@ -48,12 +49,14 @@ class PosteriorEvaluation(Evaluation):
         draws: how many from each posterior.
         example: images of one sample by name, (H, W) arrays in the set's unit, for pictures.
         frames: one draw of the example on its way from noise, (F, H, W).
+        evaluations: of a network for each draw; None where none draws.
     """
 
     cost: str = ""
     draws: int = 0
     example: dict[str, np.ndarray] = field(default_factory=dict)
     frames: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0)))
+    evaluations: int | None = None
 
     def summary(self) -> dict[str, dict[str, dict[str, float]]]:
         """Return the scores; the ratio of spread and error is taken once, of their means over all images.
@@ -66,6 +69,11 @@ class PosteriorEvaluation(Evaluation):
         found = {"ensemble/spread_skill": ratio}
         for name in ("tarp", "rank_flux", "rank_peak"):
             found[f"ensemble/{name}_p"] = uniformity(self.per_image[f"prediction/ensemble/{name}"].to_numpy())
+        if self.evaluations is not None:
+            found["ensemble/evaluations"] = float(self.evaluations)
+        found["ensemble/seconds_per_draw"] = self.seconds_per_image / self.draws
+        if "prediction/ensemble/c2st" in self.per_image:  # of some images alone
+            found["ensemble/c2st"] = float(self.per_image["prediction/ensemble/c2st"].mean())
         table["prediction"] |= {name: {"mean": value, "std": 0.0} for name, value in found.items()}
         return table
 
@@ -78,6 +86,8 @@ def evaluate_posterior(
     split: str,
     cost: str,
     film: Callable[[Batch], np.ndarray],
+    more: Mapping[str, Score] | None = None,
+    evaluations: int | None = None,
 ) -> PosteriorEvaluation:
     """Score a split.
 
@@ -94,12 +104,14 @@ def evaluate_posterior(
         split: of the set.
         cost: of the draws, for the record.
         film: maps a batch of one image to a draw on its way from noise, (F, H, W).
+        more: further scores of draws (B, K, H, W), by name; NaN where an image has none.
+        evaluations: of a network for each draw; None where none draws.
     """
     images = data.sets[split]
     spectrum, watch = Spectrum(images.pixel_scale), Stopwatch()
     calibrated: Calibration | None = None
     told = {who: _scores(data, split, who) for who in _WHO}
-    of_draws = collection(_CALIBRATION)
+    of_draws = collection({**_CALIBRATION, **(more or {})})
     example: dict[str, np.ndarray] = {}
     frames, count = np.zeros((0, 0, 0)), 0
     batches = data.evaluation(split, device, share())
@@ -129,6 +141,7 @@ def evaluate_posterior(
         calibration=calibrated.compute(),
         example=example,
         frames=frames,
+        evaluations=evaluations,
     )
 
 

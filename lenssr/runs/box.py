@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from lenssr.config.kinds import draws_posteriors
 from lenssr.system.files import read_json
 
 __all__ = ["BOX", "boxed", "listing"]
@@ -28,7 +29,7 @@ def _told(name: str, folder: Path) -> str:
     metrics = read_json(folder / "metrics.json") or {}
     data, model = config["dataset"], config["model"]["name"]
     lr, hr, scale = data["lr"], data["hr"], data["scale"]
-    kind = "draws from the posterior" if "Diffusion" in config["task"]["_target_"] else "one image and its uncertainty"
+    kind = "draws from the posterior" if draws_posteriors(config) else "one image and its uncertainty"
     return (
         f"{name}\n"
         f"    what {hr['name']} would see where {lr['name']} looked; {kind}\n"

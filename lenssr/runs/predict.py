@@ -93,13 +93,13 @@ class Predict:
             RunError: the run maps no image to one image, or knows no flux.
         """
         from lenssr.runs.build import build_task
-        from lenssr.tasks import Diffusion, SuperResolution
+        from lenssr.tasks import Posterior, SuperResolution
 
         if "_built" not in vars(self):
             self._built = build_task(self._config)
             self._built.model = self._model
         name, task = self._config["model"]["name"], self._built
-        if isinstance(task, Diffusion):
+        if isinstance(task, Posterior):
             raise RunError(
                 f"model={name} draws from a posterior: lenssr.upscale({str(self._folder)!r}, array) does it."
             )

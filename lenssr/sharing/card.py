@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lenssr.config.kinds import draws_posteriors
 from lenssr.runs.summary import columns, rows
 from lenssr.system.version import __version__
 
@@ -42,7 +43,7 @@ def _use(config: dict[str, Any]) -> str:
         return f"{load}\nfound, log_variance = model(image / model.unit)    # (B, 1, H, W), flux / HR pixel / unit time"
     if task == "AdversarialAutoencoder":
         return f"{load}\ncode = model.encode(image)    # (B, 1, N, N) in [-1, 1]"
-    if task == "Diffusion":
+    if draws_posteriors(config):
         return f"{load}    # the network alone: lenssr.upscale draws from the posterior with it"
     if config["dataset"]["normalization"] != "constant":
         return f"{load}    # images are each brought to 0 to 1; lenssr.upscale measures their flux"

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lenssr.config.kinds import draws_posteriors
 from lenssr.system.files import whole_file
 from lenssr.system.progress import say
 
@@ -18,6 +19,7 @@ __all__ = ["TOLERANCE", "example_inputs", "write_onnx"]
 
 TOLERANCE = 1e-4  # of the largest value
 _OPSET = 18
+_NAMES = {1: ["image"], 3: ["lr", "latent", "noise"], 4: ["noisy", "time", "lr", "guess"]}  # by the number of inputs
 _BATCH = 2  # images that a model is traced with
 
 
@@ -69,12 +71,16 @@ def _free(config: dict[str, Any]) -> bool:
 
 
 def example_inputs(config: dict[str, Any], batch: int, height: int, width: int, seed: int) -> tuple[Tensor, ...]:
-    """Return what the network takes: LR images, HR images, or a diffusion network's four."""
+    """Return what the network takes: LR images, HR images, or what one that draws takes, by ``_NAMES``."""
     generator = torch.Generator().manual_seed(seed)
     image = torch.rand(batch, 1, height, width, generator=generator)
-    if "Diffusion" not in config["task"]["_target_"]:
+    if not draws_posteriors(config):
         return (image,)
-    scale = config["dataset"]["scale"]
+    scale, model = config["dataset"]["scale"], config["model"]
+    if "latent" in model:
+        shape = (batch, len(model["widths"]), scale * height, scale * width)
+        latent = torch.randn(batch, model["latent"], generator=generator)
+        return image, latent, torch.randn(shape, generator=generator)
     noisy = torch.randn(batch, 1, scale * height, scale * width, generator=generator)
     return noisy, torch.rand(batch, generator=generator), image, torch.rand(noisy.shape, generator=generator)
 
@@ -86,7 +92,7 @@ def _size(config: dict[str, Any]) -> int:
 
 
 def _sees_hr(config: dict[str, Any]) -> bool:
-    return "SuperResolution" not in config["task"]["_target_"] and "Diffusion" not in config["task"]["_target_"]
+    return "SuperResolution" not in config["task"]["_target_"] and not draws_posteriors(config)
 
 
 def _trials(config: dict[str, Any], dynamic: bool) -> list[tuple[Tensor, ...]]:
@@ -99,7 +105,7 @@ def _trials(config: dict[str, Any], dynamic: bool) -> list[tuple[Tensor, ...]]:
 
 def _trace(model: nn.Module, config: dict[str, Any], path: Path, dynamic: bool) -> None:
     inputs = example_inputs(config, _BATCH, _size(config), _size(config), seed=0)
-    names = ["image"] if len(inputs) == 1 else ["noisy", "time", "lr", "guess"]
+    names = _NAMES[len(inputs)]
     free = {0: "batch", 2: "height", 3: "width"} if _free(config) else {0: "batch"}
     axes: dict[str, Any] = {}
     if dynamic:

@@ -7,7 +7,9 @@ from lenssr.tasks.diffusion import Diffusion
 from lenssr.tasks.finding import LensFinding
 from lenssr.tasks.limit import FittedImages, ImageLimit, LabelLimit
 from lenssr.tasks.modelling import LensModelling
+from lenssr.tasks.posterior import Posterior
 from lenssr.tasks.regression import Regression
+from lenssr.tasks.scored_draws import ScoredDraws
 from lenssr.tasks.super_resolution import SuperResolution
 
 __all__ = [
@@ -19,7 +21,9 @@ __all__ = [
     "LabelLimit",
     "LensFinding",
     "LensModelling",
+    "Posterior",
     "Regression",
+    "ScoredDraws",
     "SuperResolution",
     "Task",
 ]

@@ -16,7 +16,7 @@ from lenssr.errors import ConfigError
 from lenssr.metrics.per_image import Score
 from lenssr.metrics.posterior import PosteriorEvaluation, evaluate_posterior
 from lenssr.models.spread import Spread
-from lenssr.tasks.base import Task
+from lenssr.tasks.posterior import Posterior, against_exact
 from lenssr.tasks.sampling import SAMPLERS, STEPS, alphas, evaluations_of, integrate, scheduler
 
 __all__ = ["Diffusion"]
@@ -27,7 +27,7 @@ _TOGETHER = {"cpu": 16, "cuda": 256}  # draws in one pass of the network: a CPU'
 _PROBED = 256  # training images that set the width of the residual
 
 
-class Diffusion(Task):
+class Diffusion(Posterior):
     """Learns what is left of the target after a guess, in units of its own spread.
 
     With ``residual`` the guess is a trained regression network's image f(LR) and x = (target - f(LR)) / sigma, sigma
@@ -43,7 +43,7 @@ class Diffusion(Task):
         evaluations: of the network for each draw, at most.
         draws: from each posterior, in the test.
         regressor: returns the trained regression network.
-        **task: see :class:`lenssr.tasks.base.Task`; the loss config is not used.
+        **task: see :class:`lenssr.tasks.posterior.Posterior`; the loss config is not used.
 
     Raises:
         ConfigError: the sampler needs another kind of prediction, or a number is not positive.
@@ -51,7 +51,7 @@ class Diffusion(Task):
 
     monitor = "validation/loss"
     mode = "min"
-    test_settings = ("sampler", "evaluations", "draws")
+    test_settings = ("sampler", "evaluations", *Posterior.test_settings)
 
     def __init__(
         self,
@@ -63,9 +63,7 @@ class Diffusion(Task):
         regressor: Callable[[], nn.Module],
         **task: Any,
     ) -> None:
-        super().__init__(**task)
-        if draws < 2:
-            raise ConfigError(f"task.draws={draws} tells nothing of a spread; give 2 or more.")
+        super().__init__(draws, **task)
         if SAMPLERS.get(sampler, prediction) != prediction:
             fit = ", ".join(name for name, kind in SAMPLERS.items() if kind == prediction)
             raise ConfigError(
@@ -74,8 +72,7 @@ class Diffusion(Task):
             )
         scheduler(sampler, evaluations)  # refuses what does not exist
         self.residual, self.prediction = residual, prediction
-        self.sampler, self.evaluations, self.draws = sampler, evaluations, draws
-        self.draw_seed = 0
+        self.sampler, self.evaluations = sampler, evaluations
         self._load = regressor
         self._regressor: list[nn.Module] = []  # a list, so that its weights stay out of this run's checkpoints
 
@@ -135,10 +132,8 @@ class Diffusion(Task):
 
     def objective(self, batch: Batch) -> dict[str, Tensor]:
         """Return the mean squared error of velocity or noise at random times."""
-        pixels, count = self._pixels(batch), len(batch["index"])
-        # the sample's place in the batch of all devices, so that their number changes no noise
-        place = torch.arange(count, device=pixels.device).view(-1, 1) * self._world_size() + self.global_rank
-        return {"loss": self._error(batch, (pixels, place, self.global_step, 0), _TRAIN).mean()}
+        address = (self._pixels(batch), self._places(batch), self.global_step, 0)
+        return {"loss": self._error(batch, address, _TRAIN).mean()}
 
     def validation_scores(self) -> dict[str, Score]:
         """Return the same error."""
@@ -149,20 +144,9 @@ class Diffusion(Task):
         address = (self._pixels(batch), batch["index"].view(-1, 1), 0, 0)
         return self._error(batch, address, _VALIDATE)
 
-    @staticmethod
-    def _pixels(batch: Batch) -> Tensor:
-        return torch.arange(batch["target"][0].numel(), device=batch["target"].device).view(1, -1)
-
-    def predict(self, batch: Batch) -> Tensor:
-        """Return the mean of the draws, (B, 1, H, W)."""
-        return self.posterior(batch).mean(1, keepdim=True)
-
     @torch.no_grad()
     def posterior(self, batch: Batch) -> Tensor:
-        """Return draws from the posterior of each image, (B, K, H, W), in the set's unit.
-
-        A draw follows from the image's index and its own number alone, whatever the batch.
-        """
+        """Return draws from the posterior of each image, (B, K, H, W), in the set's unit."""
         guess, most = self.guess(batch), _TOGETHER.get(batch["lr"].device.type, 64)
         pieces = []
         for index, lr, centre in zip(batch["index"], batch["lr"], guess, strict=True):
@@ -204,10 +188,13 @@ class Diffusion(Task):
 
     def examine(self, data: LensDataModule, device: torch.device, split: str) -> PosteriorEvaluation:
         """Score the mean of the draws, a single draw and the guess; and the draws as a posterior."""
-        cost = f"{self.sampler}, {evaluations_of(scheduler(self.sampler, self.evaluations))} evaluations"
+        evaluations = evaluations_of(scheduler(self.sampler, self.evaluations))
+        cost = f"{self.sampler}, {evaluations} evaluations"
         guess = self.guess if self.residual else None
         record = f"{cost}, {self.draws} draws"
-        return evaluate_posterior(self.posterior, guess, data, device, split, record, self._film)
+        exact = against_exact(data, split, self.compared)
+        asked = (data, device, split, record, self._film, exact, evaluations)
+        return evaluate_posterior(self.posterior, guess, *asked)
 
     def _film(self, batch: Batch) -> np.ndarray:
         """Return one draw on its way from noise, at some 40 moments, (F, H, W)."""

@@ -21,6 +21,7 @@ from lenssr.metrics.evaluation import Evaluation
 from lenssr.metrics.labels import LabelEvaluation, evaluate_regression
 from lenssr.metrics.posterior import PosteriorEvaluation, evaluate_posterior
 from lenssr.tasks.base import Task
+from lenssr.tasks.posterior import against_exact
 
 __all__ = ["FittedImages", "ImageLimit", "LabelLimit"]
 
@@ -39,14 +40,18 @@ class ImageLimit(_Physical):
 
     Args:
         target: what ``dataset.target`` is set to.
+        compared: test images, the first ones, whose draws are told from others of the same posterior, which should not
+            be possible.
         **task: see :class:`lenssr.tasks.base.Task`; nothing is trained.
     """
 
     model: PosteriorSampler
 
-    def __init__(self, target: str, **task: Any) -> None:
+    test_settings = ("compared",)
+
+    def __init__(self, target: str, compared: int = 0, **task: Any) -> None:
         super().__init__(**task)
-        self.target = target
+        self.target, self.compared = target, compared
 
     def attach(self, data: LensDataModule, split: str) -> None:
         """Take the physics of a set.
@@ -54,33 +59,32 @@ class ImageLimit(_Physical):
         Raises:
             ConfigError: its posterior is not known.
         """
-        _, seen = physics_of(data)
+        physics_of(data)
         if data.target != "truth":
             raise ConfigError("The posterior is of the noise-free image: it needs dataset.target=truth.")
-        self._drawn, self._unit, self._camera = Exposures(data, split, self.model, "lr"), data.unit, seen.hr
+        self._drawn, self._unit = Exposures(data, split, self.model, "lr"), data.unit
 
-    def draw(self, batch: Batch) -> Tensor:
+    def posterior(self, batch: Batch) -> Tensor:
         """Return the draws of each image, (B, K, H, W), in the set's unit."""
-        images = []
-        for case in self._drawn.make([batch], self._unit).values():
-            flux = self._drawn.posteriors.flux(case)
-            images.append(self._camera.moments(flux, torch.tensor(case.time))[0] / self._unit)
+        cases = self._drawn.make([batch], self._unit).values()
+        images = [self._drawn.images_of(case) / self._unit for case in cases]
         return torch.stack(images).to(batch["lr"].device)
 
     def predict(self, batch: Batch) -> Tensor:
         """Return the mean of the draws, (B, 1, H, W)."""
-        return self.draw(batch).mean(1, keepdim=True)
+        return self.posterior(batch).mean(1, keepdim=True)
 
     def examine(self, data: LensDataModule, device: torch.device, split: str) -> PosteriorEvaluation:
         """Score the mean of the draws, a draw, and the draws as a posterior."""
         self.attach(data, split)
         cases = self._drawn.make(data.evaluation(split, torch.device("cpu")), data.unit)
         cost = f"{self.model.particles} draws of the physical parameters"
-        found = evaluate_posterior(self.draw, None, data, device, split, cost, self._film)
+        exact = against_exact(data, split, self.compared)
+        found = evaluate_posterior(self.posterior, None, data, device, split, cost, self._film, exact)
         return replace(found, seconds_per_image=self._drawn.seconds(cases))  # drawing what was kept takes none
 
     def _film(self, batch: Batch) -> np.ndarray:
-        return self.draw(batch)[0, :16].cpu().numpy()
+        return self.posterior(batch)[0, :16].cpu().numpy()
 
 
 class LabelLimit(_Physical):

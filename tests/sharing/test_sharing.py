@@ -10,7 +10,7 @@ import pytest
 import torch
 from networks import SMALL
 from safetensors.torch import load_file
-from tiny import ROOT, TINY, TINY_DIFFUSION, TINY_LABELS, TINY_RDN, TINY_RDN_STAGE
+from tiny import ROOT, TINY, TINY_DIFFUSION, TINY_LABELS, TINY_RDN, TINY_RDN_STAGE, TINY_SCORED
 
 import lenssr
 from lenssr.config.compose import compose
@@ -95,6 +95,7 @@ def test_an_exported_model_is_evaluated_as_its_run(rdn):
 SHAPED = {name: [*TINY, *small] for name, small in SMALL.items() if name not in ("bilinear", "bicubic")}
 SHAPED["aae"] = [*TINY, "model.latent=8"]
 SHAPED["resnet18"] = [*TINY_LABELS, "model.predict_variance=true"]
+SHAPED["crps_sr"] = TINY_SCORED
 SHAPED["diffusion"] = [*TINY_DIFFUSION, *TINY_RDN_STAGE, "dataset=model4", "model.widths=[8,8]"]
 
 

@@ -61,10 +61,12 @@ def cost_curve(rows: list[Row], path: Path) -> Path:
 def _by_solver(rows: list[Row]) -> dict[str, list[tuple[int, list[RunResult]]]]:
     found: dict[str, list[tuple[int, list[RunResult]]]] = {}
     for row in rows:
-        if row.results and "ensemble/crps" in row.results[0].metrics["scores"]["prediction"]:
-            task = read_config(row.results[0].folder)["task"]
-            solver = f"{task['sampler'].replace('_', ', ')}" + ("" if task["residual"] else ", no residual")
-            found.setdefault(solver, []).append((task["evaluations"], row.results))
+        if row.results and not row.limit and "ensemble/crps" in row.results[0].metrics["scores"]["prediction"]:
+            config = read_config(row.results[0].folder)
+            task, solver = config["task"], str(config["model"]["name"])  # which draws at once, without a solver
+            if "sampler" in task:
+                solver = task["sampler"].replace("_", ", ") + ("" if task["residual"] else ", no residual")
+            found.setdefault(solver, []).append((task.get("evaluations", 1), row.results))
     return found
 
 

@@ -12,8 +12,10 @@ import torch
 
 from lenssr.results.figures.canvas import colour, mark, mark_decades, pyplot, save, stretch
 from lenssr.results.figures.cost_curve import cost_curve
+from lenssr.results.figures.draws import coverage, draws, has_exact
 from lenssr.results.figures.finding import table_pictures
 from lenssr.results.figures.intervals import has_intervals, intervals
+from lenssr.results.figures.sample import sample_of
 from lenssr.results.figures.shots_curve import shots_curve
 from lenssr.results.figures.spectra import spectra
 from lenssr.results.tables.table import Row, Table
@@ -58,7 +60,20 @@ def draw(table: Table, folder: Path) -> list[Path]:
         *([grid] if grid.is_file() else []),  # of records alone, one that was drawn before stays
         *([cost_curve(rows, costs) if drawn else _cost(table, rows, costs)] if compared else []),
         spectra(rows, folder / f"{table.name}_spectrum.png"),
+        *(_of_exact(table, rows, folder) if drawn and has_exact(rows) else []),
         *(_of_the_baseline(table, folder) if drawn else []),
+    ]
+
+
+def _of_exact(table: Table, rows: list[Row], folder: Path) -> list[Path]:
+    """Draw what is known where exact draws are: every row's beside them, and its coverage by brightness."""
+    drawing = [row for row in rows if _has(row.results[0], "ensemble/crps")]
+    beside = folder / f"{table.name}_draws.png"
+    if any(has_weights(result) for row in drawing for result in row.results):
+        draws(drawing, beside)
+    return [
+        *([beside] if beside.is_file() else []),
+        coverage(drawing, folder / f"{table.name}_coverage.png"),
     ]
 
 
@@ -106,19 +121,7 @@ def _labels(table: Table, path: Path) -> Path:
 
 def _prediction(result: RunResult, index: int) -> tuple[np.ndarray, dict[str, np.ndarray], float]:
     """Return a run's image of one test sample, the sample, both in flux units, and the pixel scale in arcsec."""
-    from lenssr.runs.build import build_data
-    from lenssr.runs.load import load_task, read_config
-
-    config = read_config(result.folder)
-    data, task = build_data(config), load_task(result.run, config=config)
-    cpu = torch.device("cpu")
-    task.to(cpu)
-    task.attach(data, "test")
-    for batch in data.evaluation("test", cpu):
-        if index in batch["index"]:
-            here = batch["index"] == index
-            one: Any = {name: value[here] for name, value in batch.items()}  # type: ignore[index]
-            break
+    task, data, one = sample_of(result, index)
     with torch.inference_mode():
         image = task.predict_test(one)
     images = {name: one[name][0, 0].numpy() * data.unit for name in ("lr", "hr", "truth") if name in one}

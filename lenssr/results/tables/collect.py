@@ -7,7 +7,7 @@ empty cell knows the command that fills it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +134,7 @@ def _row(wanted: _Wanted, key: str, entry: dict[str, Any]) -> Row:
         published=entry.get("published", {}),
     )
     shared = _overrides(wanted.definition, wanted.overrides, entry)
+    wanted = replace(wanted, seeds=wanted.seeds[: entry.get("seeds")])  # a row may have fewer trainings than others
     if wanted.nothing:  # composing takes a fifth of a second
         row.random = _random(shared)
         row.missing = [Gap((*shared, f"seed={seed}")) for seed in (wanted.seeds if row.random else wanted.seeds[:1])]

@@ -18,7 +18,7 @@ from lenssr.runs.provenance import machine
 from lenssr.runs.stages import stage_config
 from lenssr.system.processes import finished
 from lenssr.system.progress import track
-from lenssr.tasks import Diffusion, Task
+from lenssr.tasks import Diffusion, Posterior, Task
 
 __all__ = ["Cost", "estimate", "to_markdown"]
 
@@ -114,8 +114,8 @@ def _cost(label: str, config: dict[str, Any], task: Task, batch: int | None) -> 
     task.eval()
     splits = config["task"]["data"]["images"]
     steps, validations = (config["trainer"][key] if parameters else 0 for key in ("max_steps", "validations"))
-    # a diffusion model draws in the test alone
-    images = splits["test"] + (0 if isinstance(task, Diffusion) else validations * splits["validation"])
+    # what draws does so in the test alone
+    images = splits["test"] + (0 if isinstance(task, Posterior) else validations * splits["validation"])
     return Cost(label, step, steps, _seconds(infer) / count, images)
 
 
