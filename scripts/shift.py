@@ -1,4 +1,4 @@
-"""How does a network fare on skies unlike its own? ``python scripts/shift.py <run>``; see lenssr.results.shift."""
+"""How does a network fare on skies unlike its own? ``python scripts/shift.py <run>``; see lenssr.commands.shift."""
 
 from lenssr.commands.doors import shift
 

@@ -32,8 +32,8 @@ def limits() -> None:
 
 
 def shift() -> None:
-    """The door of :mod:`lenssr.results.shift`."""
-    _opened("lenssr.results.shift")
+    """The door of :mod:`lenssr.commands.shift`."""
+    _opened("lenssr.commands.shift")
 
 
 def trust() -> None:

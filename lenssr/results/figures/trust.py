@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from lenssr.results.figures.canvas import mark, mark_decades, pyplot, save
-
-if TYPE_CHECKING:
-    from lenssr.results.trust.report import Trust
 
 __all__ = ["picture"]
 
@@ -20,33 +18,49 @@ _DEPARTURES = {
 }
 
 
-def picture(path: Path, found: Trust) -> Path:
-    """Draw returned contrast over size, the median lens with its departures, and where a bright pixel comes from."""
+def picture(
+    path: Path,
+    clumps: pd.DataFrame,
+    example: dict[str, np.ndarray],
+    weights: np.ndarray,
+    place: tuple[int, int],
+    most: float,
+) -> Path:
+    """Draw returned contrast over size, one lens with its departures, and where a bright pixel comes from.
+
+    Args:
+        path: of the picture.
+        clumps: see :func:`lenssr.results.trust.clumps.contrasts`.
+        example: ``LR``, ``network``, ``truth`` and the departures of :func:`lenssr.results.trust.maps.departures`.
+        weights: of LR pixels in one pixel of the network's image, (h, w).
+        place: its row and column.
+        most: LR pixels within which nine tenths of the weights lie.
+    """
     from matplotlib.colors import AsinhNorm
 
     figure, axes = pyplot().subplots(2, 4, figsize=(15, 7.2), layout="constrained")
-    _contrast(axes[0, 0], found)
-    peak = float(found.example["truth"].max())
-    width = max(3 * float(np.std(found.example["LR"][:4])), 1e-3 * peak)
+    _contrast(axes[0, 0], clumps)
+    peak = float(example["truth"].max())
+    width = max(3 * float(np.std(example["LR"][:4])), 1e-3 * peak)
     for axis, name in zip(axes[0, 1:], ("LR", "network", "truth"), strict=True):
-        shown = axis.imshow(found.example[name], origin="lower", cmap="inferno", norm=AsinhNorm(width, 0, peak))
+        shown = axis.imshow(example[name], origin="lower", cmap="inferno", norm=AsinhNorm(width, 0, peak))
         axis.set_title(name if name == "LR" else f"HR, {name}")
     mark(figure.colorbar(shown, ax=axes[0, 1:], shrink=0.8, label="flux, in the set's unit"), peak)
     for axis, name in zip(axes[1], (*_DEPARTURES, "improvement"), strict=False):
-        values = found.example[name]
+        values = example[name]
         most = max(1.0, float(np.quantile(np.abs(values), 0.999)))
         least, colours = (-most, "RdBu_r") if name == "improvement" else (0.0, "magma_r")
         shown = axis.imshow(values, origin="lower", cmap=colours, vmin=least, vmax=most)
         axis.set_title(_DEPARTURES.get(name, "nearer to the truth than bilinear by"))
         figure.colorbar(shown, ax=axis, shrink=0.8, label="units of the HR noise")
-    _attribution(axes[1, 3], found)
+    scale = len(example["truth"]) // len(weights)
+    _attribution(axes[1, 3], weights, ((place[0] + 0.5) / scale - 0.5, (place[1] + 0.5) / scale - 0.5), most)
     for axis in axes.flat[1:]:
         axis.set(xticks=[], yticks=[])
     return save(figure, path)
 
 
-def _contrast(axis: Any, found: Trust) -> None:
-    clumps = found.clumps
+def _contrast(axis: Any, clumps: pd.DataFrame) -> None:
     for k, (signal, some) in enumerate(clumps.groupby("signal")):
         means = some.groupby("size")[["returned", "bilinear"]].agg(["mean", "sem"])
         sizes = means.index.to_numpy(float) * (1 + 0.04 * (k - 1))
@@ -62,12 +76,10 @@ def _contrast(axis: Any, found: Trust) -> None:
     axis.legend(fontsize=8)
 
 
-def _attribution(axis: Any, found: Trust) -> None:
-    weights, (row, column) = found.source.weights, found.source.place
-    scale = len(found.example["truth"]) // len(weights)
-    at, most = ((row + 0.5) / scale - 0.5, (column + 0.5) / scale - 0.5), float(np.abs(weights).max())
-    axis.imshow(weights, origin="lower", cmap="RdBu_r", vmin=-most, vmax=most)
+def _attribution(axis: Any, weights: np.ndarray, at: tuple[float, float], most: float) -> None:
+    largest = float(np.abs(weights).max())
+    axis.imshow(weights, origin="lower", cmap="RdBu_r", vmin=-largest, vmax=largest)
     axis.plot(at[1], at[0], "k+", ms=10)
-    reach = max(6.0, 1.5 * found.source.most)
+    reach = max(6.0, 1.5 * most)
     axis.set(xlim=(at[1] - reach, at[1] + reach), ylim=(at[0] - reach, at[0] + reach))
-    axis.set_title(f"LR pixels behind the pixel +\n(90 % within {found.source.most:.1f} px)")
+    axis.set_title(f"LR pixels behind the pixel +\n(90 % within {most:.1f} px)")

@@ -172,7 +172,8 @@ def main() -> None:
 
         found = trust(arguments.run, arguments.count)
         name, text = f"trust_{found.name}", markdown(found)
-        picture(arguments.to / f"{name}.png", found)
+        source = found.source
+        picture(arguments.to / f"{name}.png", found.clumps, found.example, source.weights, source.place, source.most)
         with whole_file(arguments.to / f"{name}.parquet") as temporary:
             found.clumps.to_parquet(temporary, index=False)
         write_json(arguments.to / f"{name}.json", summary(found))

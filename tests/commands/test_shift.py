@@ -6,9 +6,9 @@ import pytest
 from scipy import stats
 from tiny import TINY, TINY_RDN
 
+from lenssr.commands.shift import SHIFTS, Found, overrides_of, shift, summary
 from lenssr.config.compose import compose
 from lenssr.errors import ConfigError
-from lenssr.results.shift import SHIFTS, Found, overrides_of, shift, summary
 from lenssr.runs.find import find
 from lenssr.runs.load import read_config
 from lenssr.train import train
