@@ -96,9 +96,9 @@ class DeepLensePairSource:
         self.name, self.image_size, self.scale, self.pixel_scale = name, image_size, scale, pixel_scale
         self.value_range, self.validation, self.test = value_range, validation, test
         self.unreadable, self.folder = unreadable, Path(folder)
-        self._folders = {kind: self._named(kind) for kind in ("hr", "lr")}
+        self._folders = {kind: self._folder_of(kind) for kind in ("hr", "lr")}
 
-    def _named(self, kind: str) -> Path:
+    def _folder_of(self, kind: str) -> Path:
         found = [p for p in self.root.glob("*") if p.is_dir() and p.name.lower() == kind]
         if len(found) != 1:
             problem = "several folders" if found else "no folder"
