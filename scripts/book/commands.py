@@ -38,7 +38,8 @@ def page() -> str:
     out = [
         "# Commands", "",
         "Each is `lenssr <name>` or `lenssr-<name>`, and in a checkout `python scripts/<name>.py` (`find`: "
-        "`scripts/find_lenses.py`); the first is also `python train.py`. This page is made of what they answer to `--help`.", "",
+        "`scripts/find_lenses.py`); the first is also `python train.py`. This page is made of what they answer to "
+        "`--help`.", "",
     ]  # fmt: skip
     for name, (module, function, what) in {**COMMANDS, **EXTRA}.items():
         out += [f"## {name}", "", f"{what[0].upper()}{what[1:]}.", "", "```text", help_of(name, module, function)]
