@@ -139,7 +139,7 @@ def _table_roc(rows: Sequence[Row], path: Path) -> Path:
     for axis, name in zip(axes[0, 1:], within, strict=True):
         for i, (row, frames) in enumerate(every):
             _by(axis, frames, name, f"C{i}", row.label, 0.006 * (i - (len(every) - 1) / 2))
-        axis.set(xlabel=_WITHIN[name], ylabel="completeness at 1 % false positives", ylim=(0, 1.01))
+        axis.set(xlabel=_WITHIN[name], ylabel="completeness at 1 % false positives", ylim=(0, None))
         axis.grid(alpha=0.3)
     return save(figure, path)
 
