@@ -86,7 +86,7 @@ def _spirals(parameters: Mapping[str, Tensor], axis: Tensor) -> Tensor:
     number = torch.arange(_BLOBS, device=axis.device, dtype=axis.dtype).unsqueeze(0)
     arm = number % p["arms"]
     t = (torch.div(number, p["arms"], rounding_mode="floor") + 0.5) * p["arms"] / _BLOBS * p["span"]
-    turn = p["pitch"].tan() * (t - 0.5 * p["span"] * (p["pitch"] != 0))
+    turn = p["pitch"].tan() * (t - 0.5 * p["span"])
     radius = p["radius"] * turn.exp()
     angle = p["angle"] + t + 2 * math.pi * arm / p["arms"]
     weight = radius * (1 + p["clumps"] * (3 * t + p["phase"]).cos()) * (-(radius / p["radius"])).exp()

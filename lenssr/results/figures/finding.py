@@ -13,6 +13,7 @@ from lenssr.data.camera.noise import sky
 from lenssr.metrics.finding import RATES, FindingEvaluation, completeness
 from lenssr.metrics.rates import clopper_pearson
 from lenssr.results.figures.canvas import pyplot, save
+from lenssr.results.tables.statistics import compare
 from lenssr.runs.folder import Run
 
 if TYPE_CHECKING:
@@ -139,13 +140,16 @@ def _table_roc(rows: Sequence[Row], path: Path) -> Path:
     for axis, name in zip(axes[0, 1:], within, strict=True):
         for i, (row, frames) in enumerate(every):
             _by(axis, frames, name, f"C{i}", row.label, 0.006 * (i - (len(every) - 1) / 2))
-        axis.set(xlabel=_WITHIN[name], ylabel="completeness at 1 % false positives", ylim=(0, 1.01))
+        axis.set(xlabel=_WITHIN[name], ylabel="completeness at 1 % false positives", ylim=(0, None))
         axis.grid(alpha=0.3)
     return save(figure, path)
 
 
 def _by(axis: Any, frames: Sequence[pd.DataFrame], name: str, colour: Any, label: str, aside: float) -> None:
-    """Draw completeness in bins of equally many lenses, with Clopper and Pearson's 95 % intervals of one training."""
+    """Draw completeness in bins of equally many lenses, with 95 % intervals over trainings and lenses.
+
+    They are Student's, of a single training Clopper and Pearson's over the lenses.
+    """
     lens = frames[0]["prediction/right/value"].to_numpy() > 0.5
     values = frames[0][name].to_numpy()[lens]
     edges = np.quantile(values, np.linspace(0, 1, _BINS + 1))
@@ -154,13 +158,20 @@ def _by(axis: Any, frames: Sequence[pd.DataFrame], name: str, colour: Any, label
     for frame in frames:
         logit = frame["prediction/logit/value"].to_numpy(float)
         hits.append(logit[lens] > completeness(logit, lens, _ONE_PERCENT)[1])
-    share = np.mean(hits, axis=0)
-    found = [share[bins == i] for i in range(_BINS)]
+    found = [np.array(hits, float)[:, bins == i] for i in range(_BINS)]
     middle = np.array([np.median(values[bins == i]) for i in range(_BINS)]) + aside * np.ptp(edges)
     mean = np.array([part.mean() for part in found])
-    ends = np.array([clopper_pearson(round(part.sum()), len(part)) for part in found])
+    ends = np.array([_ends(part) for part in found])
     bars = np.abs(ends.T - mean)
     axis.errorbar(middle, mean, bars, fmt="o-", ms=4, lw=1, capsize=2, color=colour, label=label)
+
+
+def _ends(hits: np.ndarray) -> tuple[float, float]:
+    """Return the 95 % interval of the share of hits, (trainings, lenses)."""
+    if len(hits) == 1:
+        return clopper_pearson(round(hits.sum()), hits.shape[1])
+    mean = compare(hits, np.zeros((1, hits.shape[1])))
+    return max(0.0, mean.low), min(1.0, mean.high)
 
 
 def _table_errors(rows: Sequence[Row], path: Path) -> list[Path]:

@@ -135,12 +135,12 @@ def _against_baseline(table: Table, column: Column, scores: dict[str, _Scores]) 
 
 
 def _bracket(table: Table, column: Column, scores: dict[str, _Scores]) -> None:
-    """Give the cells of a column the intervals of their means, by the statistics of the tests."""
+    """Give the cells of a column of shares the intervals of their means, by the statistics of the tests."""
     for label, found in scores.items():
         cell, sign = table.row(label).cells[column.key], 1.0 if column.best == "high" else -1.0
         assert cell is not None
         mean = compare(sign * found.values, np.zeros((1, found.values.shape[1])))
-        cell.interval = (mean.low, mean.high)
+        cell.interval = (max(0.0, mean.low), min(column.factor, mean.high))
 
 
 def _mark_best(table: Table, column: Column, scores: dict[str, _Scores]) -> None:

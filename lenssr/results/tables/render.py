@@ -30,7 +30,7 @@ CAPTIONS = {
     "curve": "What each further real image buys: dots are runs, bars mean and spread over seeds and shots",
     "intervals": "Every score with its 95 % interval over the lenses; dashed: no bias, honest errors",
     "roc": "Completeness over false positives, mean and range of the trainings; at 1 % of them by the lens's size and "
-    "its arcs' brightness, in bins of equally many lenses with 95 % intervals over these",
+    "its arcs' brightness, in bins of equally many lenses with 95 % intervals over trainings and lenses",
     "errors": "What each network is surest of, and wrong: other galaxies, and lenses",
     "scores": "Scores with their spread over seeds, and the report's",
 }

@@ -25,7 +25,7 @@ class Column:
         decimals: shown.
         best: ``high``, ``low`` or a number that is right, as 1 for a ratio; None for a score that is not ranked.
         factor: that turns the stored number into the heading's unit.
-        interval: give the mean's 95 % interval over trainings and test images, where these have scores, too.
+        interval: of a share: give its mean's 95 % interval over trainings and test images, too.
     """
 
     key: str
