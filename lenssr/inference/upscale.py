@@ -31,7 +31,7 @@ __all__ = ["opened", "products", "upscale"]
 
 Advance = Callable[[int, float, str], None]
 _FITTING = (0.8, 1.2)  # reduced chi-squared that needs no word
-_WITHOUT = "the run tells no uncertainty, so there is no ERR: train with model.predict_variance=true, or use a model that draws"
+_WITHOUT = "the run tells no uncertainty, so there is no ERR: train with model.predict_variance=true, or one that draws"
 _TOGETHER = 8  # small images of one size that a network sees at once
 _WAITING = 32  # images of whatever size that wait for others of their size
 _HIGH = 1e4  # a sky over its noise which float32 does not hold with it
