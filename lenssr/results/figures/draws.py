@@ -61,6 +61,7 @@ def coverage(rows: list[Row], path: Path) -> Path:
 def draws(rows: list[Row], path: Path, index: int = 1) -> Path:
     """Draw two draws of every row for one lens, what they differ by from their mean, its error, and their spread."""
     from matplotlib.colors import Normalize
+    from matplotlib.ticker import MaxNLocator
 
     shown = [(row.label, result) for row in rows if (result := next(filter(has_weights, row.results), None))]
     found = [(label, *_drawn(result, index)) for label, result in shown]
@@ -97,6 +98,8 @@ def draws(rows: list[Row], path: Path, index: int = 1) -> Path:
         bar = figure.colorbar(bars[colours], ax=span, location="bottom", aspect=aspect, shrink=0.9)
         bar.set_label(label, fontsize=8)
         bar.ax.tick_params(labelsize=7)
+        if colours == "viridis":
+            bar.locator = MaxNLocator(3)
         if colours == "inferno":
             bar.set_ticks([0, 0.01, 0.03, 0.1], labels=["0", "0.01", "0.03", "0.1"])
     figure.supxlabel("arcsec", fontsize=9)
