@@ -71,7 +71,6 @@ class PosteriorEvaluation(Evaluation):
             found[f"ensemble/{name}_p"] = uniformity(self.per_image[f"prediction/ensemble/{name}"].to_numpy())
         if self.evaluations is not None:
             found["ensemble/evaluations"] = float(self.evaluations)
-        found["ensemble/seconds_per_draw"] = self.seconds_per_image / self.draws
         if "prediction/ensemble/c2st" in self.per_image:  # of some images alone
             found["ensemble/c2st"] = float(self.per_image["prediction/ensemble/c2st"].mean())
         table["prediction"] |= {name: {"mean": value, "std": 0.0} for name, value in found.items()}

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 __all__ = ["Spread"]
 
 _BINS = 16
-_KEPT = 0.7  # of the pixels of one bin, how many lie above the next: bins grow narrow towards the bright tail
 _AROUND = 5  # px: beside an arc the residual is as wide as on it
 
 
@@ -22,6 +21,9 @@ class Spread(nn.Module):
     than the noise that sampling starts from, and cheap solvers then draw a sky that is too wide. Here the rms is a
     function of the guess's maximum over the 5x5 pixels around, measured in bins and linear in between (its logarithm).
 
+    Args:
+        kept: of the pixels of one bin, how many lie above the next: bins grow narrow towards the bright tail.
+
     Attributes:
         knots: brightness, (16,), ascending.
         log_rms: logarithm of the rms there, (16,).
@@ -30,8 +32,9 @@ class Spread(nn.Module):
     knots: Tensor
     log_rms: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, kept: float = 0.7) -> None:
         super().__init__()
+        self.kept = kept
         self.register_buffer("knots", torch.linspace(0, 1, _BINS))
         self.register_buffer("log_rms", torch.zeros(_BINS))
 
@@ -43,7 +46,7 @@ class Spread(nn.Module):
         """Measure it on guesses and what they leave, (B, 1, H, W) each."""
         brightness, order = _brightness(guess).flatten().sort()
         squares = residual.flatten()[order].square()
-        edges = [round(len(squares) * (1 - _KEPT**i)) for i in range(_BINS)] + [len(squares)]
+        edges = [round(len(squares) * (1 - self.kept**i)) for i in range(_BINS)] + [len(squares)]
         bins = [slice(a, max(b, a + 1)) for a, b in pairwise(edges)]
         means = torch.stack([brightness[which].mean() for which in bins])
         # strictly ascending, else the slope between two equal knots is none

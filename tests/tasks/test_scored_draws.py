@@ -136,7 +136,7 @@ def test_a_run_is_scored_as_a_posterior_and_compared_with_the_exact_one(run):
 
     scores = run.metrics["scores"]["prediction"]
     assert {"ensemble/crps", "ensemble/quantile68", "ensemble/worst_coverage", "ensemble/tarp_p"} <= set(scores)
-    assert scores["ensemble/evaluations"]["mean"] == 1 and scores["ensemble/seconds_per_draw"]["mean"] > 0
+    assert scores["ensemble/evaluations"]["mean"] == 1
     assert "ensemble/c2st" not in scores
     found = evaluate(run.folder, ["task.compared=2", "task.draws=16"])
     each = pd.read_parquet(found.folder / "per_image.parquet")["prediction/ensemble/c2st"]

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from lenssr.metrics.calibration import BINS, LEVELS
-from lenssr.results.figures.canvas import mark, pyplot, save, stretch
+from lenssr.results.figures.canvas import pyplot, save, stretch
 from lenssr.results.figures.sample import sample_of
 from lenssr.results.tables.table import Row
 from lenssr.runs.records import has_weights
@@ -61,6 +61,7 @@ def coverage(rows: list[Row], path: Path) -> Path:
 def draws(rows: list[Row], path: Path, index: int = 1) -> Path:
     """Draw two draws of every row for one lens, what they differ by from their mean, its error, and their spread."""
     from matplotlib.colors import Normalize
+    from matplotlib.ticker import MaxNLocator
 
     shown = [(row.label, result) for row in rows if (result := next(filter(has_weights, row.results), None))]
     found = [(label, *_drawn(result, index)) for label, result in shown]
@@ -89,15 +90,18 @@ def draws(rows: list[Row], path: Path, index: int = 1) -> Path:
             if axis in axes[0]:
                 axis.set_title(heading, fontsize=10)
         line[0].set_ylabel(fill(label, 22), fontsize=9)
-    first = figure.colorbar(bars["inferno"], ax=axes[:, :2], location="bottom", aspect=30, shrink=0.9)
-    mark(first, float(seen["hr"].max()))
-    first.set_label("flux / HR pixel / unit time (asinh)", fontsize=8)
-    figure.colorbar(bars["RdBu_r"], ax=axes[:, 2:5], location="bottom", aspect=45, shrink=0.9).set_label(
-        "difference of flux", fontsize=8
-    )
-    figure.colorbar(bars["viridis"], ax=axes[:, 5:], location="bottom", aspect=15, shrink=0.9).set_label(
-        "flux", fontsize=8
-    )
+    for colours, span, aspect, label in (
+        ("inferno", axes[:, :2], 30, "flux / HR pixel / unit time (asinh)"),
+        ("RdBu_r", axes[:, 2:5], 45, "difference of flux"),
+        ("viridis", axes[:, 5:], 15, "flux"),
+    ):
+        bar = figure.colorbar(bars[colours], ax=span, location="bottom", aspect=aspect, shrink=0.9)
+        bar.set_label(label, fontsize=8)
+        bar.ax.tick_params(labelsize=7)
+        if colours == "viridis":
+            bar.locator = MaxNLocator(3)
+        if colours == "inferno":
+            bar.set_ticks([0, 0.01, 0.03, 0.1], labels=["0", "0.01", "0.03", "0.1"])
     figure.supxlabel("arcsec", fontsize=9)
     return save(figure, path, dpi=110)
 

@@ -25,7 +25,8 @@ CAPTIONS = {
     "spectrum": "What each model's images hold of the truth, by spatial frequency",
     "calibration": "Where the pixels fall among the draws, and how often intervals hold them: the baseline, first seed",
     "draws": "Draws of every row from one posterior, what they differ by from their mean, its error, and their spread",
-    "coverage": "How far the coverage of 50, 68 and 95 % intervals misses, by brightness; bars: spread over seeds",
+    "coverage": "How far the coverage of 50, 68 and 95 % intervals misses, by brightness; bars: spread over "
+    "seeds, of a single run the standard error over images; grey: 3 %",
     "samples": "Draws from one posterior: the baseline, first seed",
     "curve": "What each further real image buys: dots are runs, bars mean and spread over seeds and shots",
     "intervals": "Every score with its 95 % interval over the lenses; dashed: no bias, honest errors",
