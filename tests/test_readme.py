@@ -8,7 +8,18 @@ from functools import cache
 
 import pytest
 import yaml
-from tiny import LENS_FIT, ROOT, TINY, TINY_DIFFUSION, TINY_LABELS, TINY_RDN, TINY_RDN_STAGE, TINY_SCORED, TINY_STAGE
+from tiny import (
+    LENS_FIT,
+    ROOT,
+    TINY,
+    TINY_DIFFUSION,
+    TINY_FINDER,
+    TINY_LABELS,
+    TINY_RDN,
+    TINY_RDN_STAGE,
+    TINY_SCORED,
+    TINY_STAGE,
+)
 
 from lenssr.config.groups import CONFIGS
 
@@ -37,9 +48,9 @@ def test_the_main_job_is_there_literally():
 def test_every_command_runs(command, cli, outputs, tmp_path):
     arguments = shlex.split(command)[2:]
     if "dataset=folder" in command:
-        from made import write_files
+        from made import write_cutouts, write_files
 
-        write_files(tmp_path / "files")
+        (write_cutouts if "lens_finder" in command else write_files)(tmp_path / "files")
         arguments = [a for a in arguments if "source.root" not in a] + [f"dataset.source.root={tmp_path / 'files'}"]
     if "real_pairs" in command:
         from made import galaxies
@@ -70,6 +81,8 @@ def smaller(arguments):
     model = next((a.split("=")[1] for a in arguments if a.startswith("model=")), "rdn")
     if model.startswith("resnet18"):
         return [*TINY_LABELS, *TINY_RDN_STAGE]
+    if model == "lens_finder":
+        return TINY_FINDER
     if model == "diffusion":
         return [*TINY_DIFFUSION, *TINY_RDN_STAGE]
     if model == "crps_sr":

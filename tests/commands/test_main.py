@@ -5,9 +5,9 @@ import importlib
 from lenssr.commands.main import COMMANDS
 
 
-def test_help_is_short_and_names_twelve_commands(typed):
+def test_help_is_short_and_names_thirteen_commands(typed):
     code, out, err = typed("--help")
-    assert (code, err) == (0, "") and len(COMMANDS) == 12 and len(out.splitlines()) < 20
+    assert (code, err) == (0, "") and len(COMMANDS) == 13 and len(out.splitlines()) < 20
     assert all(f"lenssr {name} " in out for name in COMMANDS)
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from astropy.io import fits
 from helpers import exit_code
-from made import header
+from made import header, write_cutouts
 from tiny import TINY_FINDER
 
 from lenssr.config.compose import compose
@@ -33,17 +33,8 @@ def found(tmp_path_factory):
 @pytest.fixture(scope="module")
 def folder_run(tmp_path_factory):
     """Return a run on single images, FITS and .npy, in a folder a class, and where they lie."""
-    root, rng = tmp_path_factory.mktemp("cutouts"), np.random.default_rng(0)
-    y, x = np.mgrid[:21, :21] - 10
-    radius = np.hypot(x, y)
-    for name, light in (("lenses", np.exp(-0.5 * ((radius - 6) / 1.5) ** 2)), ("nonlenses", np.exp(-radius / 3))):
-        (root / name).mkdir()
-        for i in range(20):
-            image = (1e3 * light + rng.normal(0, 20, radius.shape)).astype(np.float32)
-            if i % 2:
-                fits.PrimaryHDU(image).writeto(root / name / f"{i:02d}.fits")
-            else:
-                np.save(root / name / f"{i:02d}.npy", image)
+    root = tmp_path_factory.mktemp("cutouts")
+    write_cutouts(root, 21, 20)
     words = ["model=lens_finder", "dataset=folder", f"dataset.source.root={root}", "dataset.scale=1"]
     more = ["dataset.image_size=21", "trainer.max_steps=40", f"paths.outputs={tmp_path_factory.mktemp('out')}"]
     return train(
