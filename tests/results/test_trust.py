@@ -10,6 +10,7 @@ from tiny import TINY
 
 from lenssr.config.compose import compose
 from lenssr.errors import ConfigError
+from lenssr.results.figures import trust as figures
 from lenssr.results.scenes import Scenes
 from lenssr.results.trust import clumps, maps, report
 from lenssr.train import train
@@ -102,6 +103,28 @@ def test_the_page_and_its_picture(run, tmp_path, monkeypatch, capsys):
     known = json.loads((tmp_path / f"{page.stem}.json").read_text())
     assert known["flux"]["gone"] == pytest.approx(0.0, abs=1e-4) and known["lenses"] == 3
     assert (tmp_path / f"{page.stem}.png").stat().st_size > 10_000
+
+
+def test_the_picture_says_how_far_the_weights_reach(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(figures, "_attribution", lambda axis, weights, at, most: seen.append(most))
+    numbers = np.random.default_rng(0)
+    names = ("network", "truth", "hallucination", "omission", "improvement")
+    example = {"LR": numbers.random((8, 8)), **{name: numbers.random((16, 16)) for name in names}}
+    table = pd.DataFrame({"signal": 5.0, "size": [0.1, 0.1, 1.0, 1.0], "returned": 0.5, "bilinear": 0.4})
+    figures.picture(tmp_path / "picture.png", table, example, numbers.random((8, 8)), (7, 9), 7.5)
+    assert seen == [7.5]
+
+
+def test_magnification_is_compared_between_lenses():
+    """Large clumps return more and are magnified more, in every lens alike: that is no effect of the lens."""
+    rows = [
+        {"lens": k, "signal": signal, "size": size, "returned": size / 2, "bilinear": 0.1, "magnification": k + size}
+        for k in range(4) for signal in clumps.SIGNALS for size in clumps.SIZES
+    ]  # fmt: skip
+    found = report.Trust("a run", pd.DataFrame(rows), {}, {}, {}, maps.Attribution((0, 0), np.ones((2, 2)), 1.0, 2.0))
+    known = report.summary(found)["returned_by_magnification"]
+    assert known["below"] == pytest.approx(known["above"]) and known["p"] == pytest.approx(1.0)
 
 
 def test_of_a_survey_the_lr_images_of_clumps_are_the_other_telescopes():

@@ -48,9 +48,9 @@ def picture(
     mark(figure.colorbar(shown, ax=axes[0, 1:], shrink=0.8, label="flux, in the set's unit"), peak)
     for axis, name in zip(axes[1], (*_DEPARTURES, "improvement"), strict=False):
         values = example[name]
-        most = max(1.0, float(np.quantile(np.abs(values), 0.999)))
-        least, colours = (-most, "RdBu_r") if name == "improvement" else (0.0, "magma_r")
-        shown = axis.imshow(values, origin="lower", cmap=colours, vmin=least, vmax=most)
+        end = max(1.0, float(np.quantile(np.abs(values), 0.999)))
+        least, colours = (-end, "RdBu_r") if name == "improvement" else (0.0, "magma_r")
+        shown = axis.imshow(values, origin="lower", cmap=colours, vmin=least, vmax=end)
         axis.set_title(_DEPARTURES.get(name, "nearer to the truth than bilinear by"))
         figure.colorbar(shown, ax=axis, shrink=0.8, label="units of the HR noise")
     scale = len(example["truth"]) // len(weights)

@@ -21,7 +21,8 @@ LEGEND = (
 )
 CAPTIONS = {
     "grid": "One lens through every model, and what differs from the noise-free image",
-    "cost": "Quality against the truth over size, and over time where it was measured alone on the machine",
+    "cost": "Quality against the truth over size, and over time where it was measured alone on the machine; of draws "
+    "over evaluations, and over time as they ran",
     "spectrum": "What each model's images hold of the truth, by spatial frequency",
     "calibration": "Where the pixels fall among the draws, and how often intervals hold them: the baseline, first seed",
     "draws": "Draws of every row from one posterior, what they differ by from their mean, its error, and their spread",
