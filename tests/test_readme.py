@@ -52,6 +52,12 @@ def test_every_command_runs(command, cli, outputs, tmp_path):
 
         (write_cutouts if "lens_finder" in command else write_files)(tmp_path / "files")
         arguments = [a for a in arguments if "source.root" not in a] + [f"dataset.source.root={tmp_path / 'files'}"]
+    if "deeplense_pairs" in command:
+        from made import entry_pairs
+
+        entry_pairs(tmp_path / "pairs", range(1, 17))
+        arguments = [a for a in arguments if "source.root" not in a] + [f"dataset.source.root={tmp_path / 'pairs'}"]
+        arguments += ["dataset.source.validation=0.2", "dataset.source.test=0.3"]
     if "real_pairs" in command:
         from made import galaxies
 
