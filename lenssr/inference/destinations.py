@@ -63,11 +63,11 @@ class Folder:
         read = {path.resolve() for path in inputs}
         there = [self.to] if self.single else sorted(self.to.glob("*_sr.fits")) if self.to.is_dir() else []
         stems = {file_name(name).lower() for path in inputs for name in (path.name.split(".")[0], path.stem)}
-        for path in there:
-            if path.resolve() in read and (self.single or _of_one(path, stems)):
+        for path in (path for path in there if self.single or _of_one(path, stems)):
+            # a product among the inputs, as *.fits names it, is no input: reading it says so
+            if path.resolve() in read and (self.single or not _is_product(path)):
                 raise ConfigError(f"{path} is an input; give another file, or a folder, with -o.")
-            if self.single or _of_one(path, stems):
-                _refuse_foreign(path, self.overwrite)
+            _refuse_foreign(path, self.overwrite)
         if not self.single and self.to.is_dir():
             _tidy(self.to)
 

@@ -18,6 +18,7 @@ import torch
 
 from lenssr.data.files.images import Image, filled, from_array, read
 from lenssr.data.files.wcs import left_behind
+from lenssr.errors import DataError
 from lenssr.inference.correct import add_missed, binned, degraded, enlarged_rows, unclipped
 from lenssr.inference.level import sky_of
 from lenssr.inference.network import Network, Seen
@@ -78,6 +79,11 @@ def opened(run: str | Path, device: str, draws: int | None, symmetry: bool) -> N
 def _read(entry: str | Path | np.ndarray | Image) -> list[Image]:
     if isinstance(entry, Image):
         return [entry]
+    if not isinstance(entry, str | Path | np.ndarray):  # rows of a list, or of a tensor
+        raise DataError(
+            f"An image to upscale is the name of a file or a NumPy array, not {type(entry).__name__}; np.asarray "
+            "makes one of lists and tensors."
+        )
     return from_array(entry) if isinstance(entry, np.ndarray) else read(entry)
 
 

@@ -15,7 +15,7 @@ from lenssr.config.overrides import groups
 from lenssr.config.schema import validate
 from lenssr.data import LensDataModule
 from lenssr.data.sky.parameters import SPLITS
-from lenssr.errors import ConfigError, RunError
+from lenssr.errors import ConfigError, RunError, did_you_mean
 from lenssr.results.figures.canvas import stretch
 from lenssr.runs.build import build_data
 from lenssr.runs.find import find
@@ -135,8 +135,8 @@ def _of_set(name: str, overrides: Sequence[str]) -> dict[str, Any]:
     try:
         folder = find(name)
     except RunError as error:
-        known = ", ".join(sorted(groups()["dataset"]))
-        raise ConfigError(f"There is no dataset '{name}' (there are {known}), and no such run. {error}") from error
+        known = did_you_mean(name, groups()["dataset"])
+        raise ConfigError(f"There is no dataset '{name}'. {known} Nor is there such a run. {error}") from error
     if overrides:
         raise ConfigError("A run's images are as they were; give overrides with the name of a dataset.")
     config = read_config(folder)

@@ -256,6 +256,9 @@ def test_what_cannot_be_upscaled_is_refused(run, tmp_path):
             read(tmp_path / name)
     with pytest.raises(RunError):
         upscale(tmp_path, lens())
+    for values in (lens().tolist(), torch.from_numpy(lens())):
+        with pytest.raises(DataError, match=r"not (list|Tensor); np\.asarray"):
+            upscale(run, values)
 
 
 def test_photon_noise_is_that_of_the_electrons(run, tmp_path):

@@ -47,6 +47,7 @@ def test_a_set_by_name(tmp_path):
 def test_slips_are_named(run):
     for arguments, words in {
         ("modle1",): "no dataset 'modle1'",
+        ("Model1",): "Did you mean 'model1'",
         ("model1", "tset"): "no split 'tset'",
         ("model1", "test", ("physics=corected",)): "Did you mean 'corrected'",
         (run, "test", ("physics=corrected",)): "as they were",

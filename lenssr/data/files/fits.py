@@ -45,7 +45,7 @@ def read_fits(path: Path, choice: Choice | None = None) -> list[Image]:
         mask = belonging(plane, planes, ("mask",))
         used |= {other.number for other in (noise, mask) if other}
         images += _images(plane, noise, mask, planes, primary, path)
-    idle = [p.name or f"extension {p.number}" for p in planes if p.kind != "image" and p.number not in used]
+    idle = [_called(p, planes) for p in planes if p.kind != "image" and p.number not in used]
     if idle and images:
         notes.append(f"not used, of this file: {', '.join(idle[:8])}{' and others' if len(idle) > 8 else ''}")
     if images:
@@ -60,7 +60,7 @@ def is_product(hdus: Any) -> bool:
 
 def _whole_file(hdus: Any, path: Path) -> None:
     """Refuse a file whose last extension is not all there, with both lengths."""
-    if path.suffix.lower() in (".gz", ".bz2"):
+    if getattr(hdus._file, "compression", None):  # by what it holds: some servers compress without a name that says so
         return
     length, needed = path.stat().st_size, 0
     for hdu in hdus:
@@ -78,6 +78,9 @@ def _images(
     pixel_scale, electrons = _pixel_scale(header), _electrons(header)
     rms = None if noise is None else np.broadcast_to(deviation(noise), plane.pixels.shape)
     bad, word = (None, "") if mask is None else bad_pixels(mask)
+    if noise is not None and rms is not None and not np.isfinite(rms).any():  # a placeholder
+        rms, empty = None, f"its noise map {noise.name or noise.number} has no positive value and was not used"
+        word = "; ".join(filter(None, (word, empty)))
     several = sum(other.kind == "image" for other in planes) > 1
     alike = sum(other.kind == "image" and other.name == plane.name for other in planes) > 1
     stem = _SUFFIX.sub("", path.name)
@@ -97,6 +100,12 @@ def _images(
         image.notes += [word] if word and i == 0 else []
         found.append(image)
     return found
+
+
+def _called(plane: Plane, planes: list[Plane]) -> str:
+    """Return how somebody would ask for a plane: by its name, with its number where several have that name."""
+    alike = sum(other.name == plane.name for other in planes) > 1
+    return (f"{plane.name},{plane.version}" if alike else plane.name) or f"extension {plane.number}"
 
 
 def _native(pixels: np.ndarray) -> np.ndarray:

@@ -70,6 +70,8 @@ def from_array(array: Any) -> list[Image]:
         raise DataError(f"The array holds {values.dtype}, not real numbers.")
     if values.ndim < 2:
         raise DataError(f"The array has {values.ndim} dimensions; an image has two, a stack more.")
+    if not values.size:
+        raise DataError(f"The array is empty: its shape is {values.shape}.")
     planes = values.reshape(-1, *values.shape[-2:])
     names = ["array"] if len(planes) == 1 else [f"array_{i}" for i in range(len(planes))]
     return _usable([Image(name, plane) for name, plane in zip(names, planes, strict=True)], "The array")

@@ -161,7 +161,11 @@ class DeepLensePairSource:
         return image
 
     def _good(self, pairs: list[_Pair]) -> list[_Pair]:
-        """Return the pairs that can be used."""
+        """Return the pairs that can be used.
+
+        Raises:
+            DataError: there is none, or one that cannot be used and none may be left out.
+        """
         good, bad = [], []
         with track(f"reading {self.root}", len(pairs), "pairs") as advance:
             for pair in pairs:
@@ -174,6 +178,11 @@ class DeepLensePairSource:
                 else:
                     good.append(pair)
                 advance(1)
+        if bad and not good:  # it is the setting that is wrong, not each file
+            raise DataError(
+                f"No pair of {self.root} can be used; the first: {bad[0]}. Where files are as they should "
+                "be, change the setting in brackets."
+            )
         if bad:
             more = f"; and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
             names = "; ".join(bad[:_NAMED])

@@ -65,7 +65,7 @@ def test_a_file_that_is_cut_short_says_by_how_much(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "array", [np.ones((20, 20)), np.full((20, 20), np.nan), np.ones(20), np.ones((20, 20), complex)]
+    "array", [np.zeros((0, 20)), np.ones((20, 20)), np.full((20, 20), np.nan), np.ones(20), np.ones((20, 20), complex)]
 )
 def test_arrays_are_refused_in_sentences(array):
     with pytest.raises(DataError):
@@ -132,3 +132,52 @@ def test_nothing_is_written_over_an_input_or_anothers_file(tmp_path):
     (tmp_path / "b_sr.fits").write_bytes(b"another's")
     with pytest.raises(ConfigError, match="not written by this program"):
         Folder(tmp_path).check([Path("b.fits")])
+
+
+def test_a_product_among_the_inputs_is_left_out_of_them_and_what_it_was_made_of_goes_on(tmp_path):
+    fits.PrimaryHDU(noise()).writeto(tmp_path / "a.fits")
+    fits.PrimaryHDU(noise(), fits.Header({"SRSCALE": 2})).writeto(tmp_path / "a_sr.fits")
+    both = [tmp_path / "a.fits", tmp_path / "a_sr.fits"]  # as *.fits names them
+    Folder(tmp_path).check(both)
+    with pytest.raises(ConfigError, match="is an input"):
+        Folder(tmp_path / "a_sr.fits").check(both[1:])
+    fits.PrimaryHDU(noise()).writeto(tmp_path / "a_sr.fits", overwrite=True)
+    with pytest.raises(ConfigError, match="is an input"):
+        Folder(tmp_path).check(both)
+
+
+def test_a_noise_map_without_a_value_costs_no_pixel(tmp_path):
+    for i, value in enumerate((0.0, -1.0, np.nan)):
+        path = file(tmp_path / f"{i}.fits", ("SCI", 1, noise()), ("ERR", 1, np.full((32, 32), value)))
+        (found,) = read(path)
+        assert np.isfinite(found.data).all() and found.rms is None and "its noise map ERR" in " ".join(found.notes)
+
+
+def test_planes_of_one_name_are_told_apart(tmp_path):
+    one = np.ones((32, 32))
+    (found,) = read(file(tmp_path / "a.fits", ("SCI", 1, noise()), ("ERR", 1, one), ("ERR", 2, one), ("PSF", 1, one)))
+    assert "not used, of this file: ERR,2, PSF" in found.notes
+
+
+def test_a_compressed_file_is_known_by_what_it_holds(tmp_path):
+    fits.PrimaryHDU(noise()).writeto(tmp_path / "a.fits.gz")
+    (tmp_path / "a.fits.gz").rename(tmp_path / "b.fits")
+    assert np.array_equal(read(tmp_path / "b.fits")[0].data, noise())
+
+
+@pytest.mark.parametrize("sides", [(3, 3, 3, 3), (2, 0, 0, 0), (0, 0, 4, 1)])
+def test_a_thin_frame_of_one_value_is_not_sky(sides):
+    top, bottom, left, right = sides
+    image = noise(size=40)
+    here = np.zeros(image.shape, bool)
+    here[top : 40 - bottom, left : 40 - right] = True
+    image[~here] = 7.0
+    image[20, 20] = 7.0  # measured, by chance
+    (found,) = from_array(image)
+    assert np.array_equal(np.isfinite(found.data), here)
+
+
+def test_one_line_of_one_value_may_be_chance():
+    image = noise()
+    image[0] = 0
+    assert np.isfinite(from_array(image)[0].data).all()

@@ -125,3 +125,11 @@ def test_what_is_no_pair_is_left_out_where_that_is_asked(tmp_path, outputs, caps
     numbers = [n for images in made.sets.values() for n in images.parameters["number"]]
     assert sorted(numbers) == [n for n in range(1, 41) if n != 7]
     assert "left out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("unreadable", ["stop", "skip"])
+def test_where_no_pair_fits_the_setting_is_named_once(tmp_path, outputs, unreadable):
+    entry_pairs(tmp_path / "d")
+    with pytest.raises(DataError, match=r"(?s)No pair of .*the first: HR/HR_1\.npy.*\(dataset\.image_size\)") as caught:
+        _ = data(tmp_path / "d", outputs, "dataset.image_size=64", f"dataset.source.unreadable={unreadable}").sets
+    assert str(caught.value).count("HR_") == 1
