@@ -112,6 +112,9 @@ def from_tex(name, label, score, part, headings):
     if part == "published":
         return published[1]
     plain = re.sub(r"\[.*", "", plain).strip()
+    interval = re.match(r"([-\d.]+) \(([-\d.]+) to ([-\d.]+)\)$", plain)
+    if interval:
+        return interval[{"low": 2, "high": 3}.get(part, 1)]
     return plain if part == "both" else plain.split(" ± ")[0]
 
 

@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 import pytest
-from made import galaxies, lens
+from made import entry_pairs, galaxies, lens
 from tiny import ROOT, TINY, TINY_DIFFUSION, TINY_RDN, TINY_RDN_STAGE
 
 TUTORIALS = sorted(path.stem for path in (ROOT / "docs" / "tutorials").glob("*.md") if path.stem != "index")
@@ -49,6 +49,7 @@ def trained(tmp_path_factory):
         fits.PrimaryHDU(lens(size, size), sky).writeto(place / name)
     (place / "lenses.csv").write_text("id,ra,dec\none,150.1,2.2\n")
     galaxies(place / "real", count=20, size=50)
+    entry_pairs(place / "pairs", range(1, 17))
     return place
 
 
@@ -62,7 +63,9 @@ def folder(trained, tmp_path, monkeypatch):
 
 def smaller(words):
     """Return the words of a command, with overrides that make it small."""
-    words = [w.replace("<folder>", "real") for w in words]
+    pairs = "dataset=deeplense_pairs" in words
+    words = [w.replace("<folder>", "pairs" if pairs else "real") for w in words]
+    words += ["dataset.source.validation=0.2", "dataset.source.test=0.3"] if pairs else []
     if "train" in words[0] or words[0].endswith("train.py"):
         if "-m" in words:
             return [*words, *SMALL, "model=rdn", "seed=1"]
@@ -70,7 +73,7 @@ def smaller(words):
             return [*words, *TINY_DIFFUSION, *TINY_RDN_STAGE]
         if "experiment=few_shot" in words:
             return [*words, *SMALL, "dataset.source.pixel_scale=0.05", "dataset.shots=4"]
-        return [*words, *(TINY if {"model=mine", "model=unet_sky"} & {*words} else SMALL)]
+        return [*words, *(TINY if {"model=mine", "model=unet_sky", "model=unet_sr"} & {*words} else SMALL)]
     return [found for w in words for found in ((sorted(glob.glob(w)) or [w]) if "*" in w else [w])]
 
 
