@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lenssr.data.sets.folder import read_image
+from lenssr.data.files.labelled import read_image
 from lenssr.data.sets.store import FORMAT, ImageSet, SetWriter, open_set
 from lenssr.errors import ConfigError, DataError
 from lenssr.system.files import whole_folder

@@ -121,7 +121,8 @@ def summary(found: Trust) -> dict[str, Any]:
 
 def markdown(found: Trust) -> str:
     """Return the page."""
-    s, known = summary(found), {(row["signal"], row["size"]): row for row in summary(found)["clumps"]}
+    s = summary(found)
+    known = {(row["signal"], row["size"]): row for row in s["clumps"]}
     lines = [f"# May {found.name} be trusted?", "", "## What is returned of what is there", ""]
     lines += ["| S/N in LR | " + " | ".join(f"{size:g} px" for size in SIZES) + " | half is returned from |"]
     lines += ["| ---: |" + " ---: |" * (len(SIZES) + 1)]
