@@ -40,8 +40,8 @@ def _folders(words: Sequence[str]) -> list[Path]:
         from lenssr.config.compose import compose, plain
 
         with heavy_imports():
-            from lenssr.runs.build import build_data
-        places = [Path(build_data(plain(compose(list(words)))).source.path)]
+            from lenssr.data.build import build_set
+        places = [Path(build_set(plain(compose(list(words)))).source.path)]
     found = sorted({path.parent for place in places for path in place.rglob("manifest.json")})
     # a set that is being made has no manifest until it is whole; remains have one now and then
     found = [folder for folder in found if ".partial-" not in folder.name]

@@ -18,7 +18,7 @@ from lenssr.system.locks import locked
 from lenssr.system.progress import say, track
 
 if TYPE_CHECKING:
-    from lenssr.data import LensDataModule, SimulatedSource
+    from lenssr.data import LensData, SimulatedSource
     from lenssr.data.sets.shards import Making, Shard
     from lenssr.launchers.jobs import Job
 
@@ -49,10 +49,10 @@ def _work(arguments: argparse.Namespace) -> None:
     config = plain(compose(words))
     validate(config)
     with heavy_imports():
-        from lenssr.runs.build import build_data
+        from lenssr.data.build import build_set
         from lenssr.system.precision import exact
 
-    data = build_data(config)
+    data = build_set(config)
     with exact():
         if arguments.part:
             return _part(data, arguments.part)
@@ -64,7 +64,7 @@ def _work(arguments: argparse.Namespace) -> None:
         say(f"the set is in {data.source.path}")
 
 
-def _simulated(data: LensDataModule) -> SimulatedSource:
+def _simulated(data: LensData) -> SimulatedSource:
     from lenssr.data import SimulatedSource
 
     if not isinstance(data.source, SimulatedSource):
@@ -72,7 +72,7 @@ def _simulated(data: LensDataModule) -> SimulatedSource:
     return data.source
 
 
-def _part(data: LensDataModule, part: Sequence[str]) -> None:
+def _part(data: LensData, part: Sequence[str]) -> None:
     """Do the work of a job: the shards of a split from one row to another."""
     source, device = _simulated(data), data.device()
     making = source.way(device)
@@ -90,7 +90,7 @@ def _part(data: LensDataModule, part: Sequence[str]) -> None:
 
 
 def _divide(
-    data: LensDataModule, config: dict[str, Any], words: list[str], launcher: Sequence[str], chunk: int
+    data: LensData, config: dict[str, Any], words: list[str], launcher: Sequence[str], chunk: int
 ) -> None:
     """Have the set made by the jobs of a launcher, and put it together."""
     from lenssr.launchers.choose import choose

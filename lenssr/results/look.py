@@ -13,11 +13,11 @@ import torch
 from lenssr.config.compose import compose, plain
 from lenssr.config.overrides import groups
 from lenssr.config.schema import validate
-from lenssr.data import LensDataModule
+from lenssr.data import LensData
 from lenssr.data.sky.parameters import SPLITS
 from lenssr.errors import ConfigError, RunError, did_you_mean
 from lenssr.results.figures.canvas import stretch
-from lenssr.runs.build import build_data
+from lenssr.data.build import build_set
 from lenssr.runs.find import find
 from lenssr.runs.load import read_config
 
@@ -78,7 +78,7 @@ class Lenses(Sequence[Lens]):
         split: its name.
     """
 
-    def __init__(self, data: LensDataModule, split: str) -> None:
+    def __init__(self, data: LensData, split: str) -> None:
         self._data, self._images = data, data.sets[split]
         self._batches = data.evaluation(split, torch.device("cpu"))
         self.pixel_scale, self.scale = float(self._images.pixel_scale), data.scale
@@ -123,7 +123,7 @@ def open_set(name: str, split: str = "test", overrides: Sequence[str] = ()) -> L
     # one lens as it is: nothing is brought to the scale of a network but by one number
     config["dataset"]["normalization"] = "constant"
     config["loader"]["evaluation_patch"] = None
-    return Lenses(build_data(config), split)
+    return Lenses(build_set(config), split)
 
 
 def _of_set(name: str, overrides: Sequence[str]) -> dict[str, Any]:

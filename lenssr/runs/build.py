@@ -13,7 +13,7 @@ from torch import nn
 
 from lenssr.callbacks import Checkpoints, GracefulStop
 from lenssr.config.instantiate import instantiate
-from lenssr.data import LensDataModule
+from lenssr.data.build import build_data
 from lenssr.errors import ConfigError
 from lenssr.models.uncertain import Uncertain
 from lenssr.runs.devices import trainer_arguments
@@ -33,20 +33,6 @@ def build_model(config: dict[str, Any]) -> nn.Module:
         uncertain = node.pop("predict_variance")
         network = instantiate(node, "model")
         return Uncertain(network, int(node["scale"])) if uncertain else network
-
-
-def build_data(config: dict[str, Any]) -> LensDataModule:
-    """Return the data module; nothing is simulated or read yet."""
-    loader = {**config["loader"], "seed": config["seed"], "steps": config["trainer"]["max_steps"]}
-    node = config["task"].get("upscaler")
-    return instantiate(
-        config["dataset"],
-        "dataset",
-        loader=loader,
-        labels=config["task"].get("targets", []),
-        upscaler=instantiate(node, "task.upscaler") if node else None,
-        verify=bool(config.get("verify", False)),
-    )
 
 
 def build_task(config: dict[str, Any]) -> Task:
