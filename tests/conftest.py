@@ -20,6 +20,30 @@ def outputs(tmp_path):
     return f"paths.outputs={tmp_path / 'outputs'}"
 
 
+@pytest.fixture(autouse=True, scope="session")
+def sketches():
+    """Draw pictures small and without a search for the best layout, which would take longer than a tiny training."""
+    from matplotlib.figure import Figure
+
+    whole = Figure.savefig
+
+    def sketch(figure, *arguments, **options):
+        figure.set_layout_engine("none")
+        whole(figure, *arguments, **{**options, "dpi": 30, "bbox_inches": None})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", sketch)
+        yield whole
+
+
+@pytest.fixture
+def whole_pictures(sketches, monkeypatch):
+    """Draw pictures as a user has them."""
+    from matplotlib.figure import Figure
+
+    monkeypatch.setattr(Figure, "savefig", sketches)
+
+
 @pytest.fixture
 def tiny(outputs):
     """Return the overrides of a training that takes a second or two."""

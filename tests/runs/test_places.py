@@ -64,13 +64,14 @@ def test_an_answer_goes_where_it_may(elsewhere, tmp_path, monkeypatch):
     before = sorted(moved.rglob("*"))
     told = evaluate(run(moved), ["task.draws=3", f"paths.outputs={tmp_path / 'mine'}"])
     monkeypatch.setattr(evaluation, "writable", lambda folder: False)  # another user's
-    refused = evaluate(run(moved), ["task.draws=2", "dataset.source.seed=7"])
+    another = ["task.draws=2", "dataset.source.seed=7", "dataset.source.splits={train: 3, validation: 3, test: 4}"]
+    refused = evaluate(run(moved), another)
     for result, outputs in ((told, tmp_path / "mine"), (refused, tmp_path / "work" / "outputs")):
         assert result.folder.resolve().is_relative_to(outputs / "evaluations" / run(moved).name)
         assert result.run == run(moved) and result.place.parts[:2] == (run(moved).name, "evaluations")
     assert len(list((tmp_path / "work" / "outputs" / "datasets").glob("model4-*/manifest.json"))) == 1
     assert sorted(moved.rglob("*")) == before
-    assert not evaluate(run(moved), ["task.draws=2", "dataset.source.seed=7"]).trained
+    assert not evaluate(run(moved), another).trained
 
 
 def test_files_named_relative_to_the_first_folder_are_found(tmp_path, monkeypatch):

@@ -64,7 +64,7 @@ def test_what_helps_is_told_from_what_does_not(table):
     assert "false positives" in page and " to " in page.split("| HR |")[1].split("\n")[0]
 
 
-def test_its_pictures(table, tmp_path):
+def test_its_pictures(table, tmp_path, whole_pictures):
     """Of records alone, without images: the curves are drawn, the errors are not."""
     assert [path.name for path in draw(table, tmp_path)] == ["lens_finding_roc.png"]
     assert (tmp_path / "lens_finding_roc.png").stat().st_size > 20_000

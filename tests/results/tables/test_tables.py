@@ -227,15 +227,16 @@ def test_what_a_sweep_runs_is_in_its_table(name):
             found.add(Run(config, identify(config)).hash)
         return found
 
-    parameters = OmegaConf.load(CONFIGS / "sweep" / f"{name}.yaml").hydra.sweeper.params
-    swept = [[f"{k}={v}" for k, v in zip(parameters, values, strict=True)]
-             for values in product(*(str(v).split(",") for v in parameters.values()))]  # fmt: skip
+    parameters = {
+        key: str(value).split(",")
+        for key, value in OmegaConf.load(CONFIGS / "sweep" / f"{name}.yaml").hydra.sweeper.params.items()
+    }
     table = plain(OmegaConf.load(CONFIGS / "table" / f"{name}.yaml"))
-    rows = [
-        [*table["overrides"], *row["overrides"], f"seed={seed}"]
-        for row in table["rows"].values()
-        for seed in tables.seeds(table)
-    ]
+    seeds = parameters.pop("seed", ["0"])  # a seed is one number of the configuration: the first stands for all
+    assert len(seeds) == 1 or name not in WHOLE or [int(seed) for seed in seeds] == list(tables.seeds(table))
+    swept = [[f"{k}={v}" for k, v in zip(parameters, values, strict=True)] + [f"seed={seeds[0]}"]
+             for values in product(*parameters.values())]  # fmt: skip
+    rows = [[*table["overrides"], *row["overrides"], f"seed={seeds[0]}"] for row in table["rows"].values()]
     rows = [row for row in rows if f"sweep={name}" in row]  # a table may borrow rows of another sweep
     found, wanted = hashes(swept), hashes(rows)
     assert found == wanted if name in WHOLE else found < wanted
