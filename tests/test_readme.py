@@ -158,7 +158,7 @@ def test_a_newcomer_adds_a_model_with_one_python_and_one_yaml_file(tmp_path, mon
 
 def test_the_readme_is_what_a_newcomer_needs():
     assert len(README.splitlines()) < 150
-    assert len(re.findall(r"!\[", README)) == 2
+    assert len(re.findall(r"!\[", README)) == 3
 
 
 def test_the_readme_leads_to_every_page_and_to_no_other():

@@ -53,7 +53,7 @@ class Size(NamedTuple):
 
 
 QUICK = Size(rounds=3, images=16, batches=20, steps=12, stored=300, jobs=2, seeds=1, seconds=0, goal=42.0)
-FULL = Size(rounds=7, images=64, batches=60, steps=32, stored=1500, jobs=6, seeds=5, seconds=150, goal=42.0)
+FULL = Size(rounds=7, images=64, batches=60, steps=32, stored=1500, jobs=6, seeds=5, seconds=250, goal=42.0)
 
 
 class Seconds(NamedTuple):
