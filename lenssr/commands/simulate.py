@@ -89,9 +89,7 @@ def _part(data: LensData, part: Sequence[str]) -> None:
             advance(len(shard))
 
 
-def _divide(
-    data: LensData, config: dict[str, Any], words: list[str], launcher: Sequence[str], chunk: int
-) -> None:
+def _divide(data: LensData, config: dict[str, Any], words: list[str], launcher: Sequence[str], chunk: int) -> None:
     """Have the set made by the jobs of a launcher, and put it together."""
     from lenssr.launchers.choose import choose
 

@@ -14,10 +14,10 @@ from lenssr.config.compose import compose, plain
 from lenssr.config.overrides import groups
 from lenssr.config.schema import validate
 from lenssr.data import LensData
+from lenssr.data.build import build_set
 from lenssr.data.sky.parameters import SPLITS
 from lenssr.errors import ConfigError, RunError, did_you_mean
 from lenssr.results.figures.canvas import stretch
-from lenssr.data.build import build_set
 from lenssr.runs.find import find
 from lenssr.runs.load import read_config
 

@@ -26,6 +26,8 @@ _TOO_NOISY, _TOO_QUIET, _TOO_BRIGHT, _TOO_FAINT = 3.0, 0.4, 15.0, 0.07  # likewi
 _SKY = (2.5, 6.0)  # of the noise: a level of the sky that is said, and one that is refused; arcs may fill an image
 _CUT = 0.6  # of white noise is left by a camera that cuts negative counts: 0.49 to 0.75 on model1
 _ZEROS = 0.1  # of the pixels: more are such a camera's
+_VARIED = 5.0  # times these peaks, up or down, where scenes differ a hundredfold
+_DARKEST = 0.02  # of the pixels: their mean is the sky where lenses may fill the image with their light
 _FAINT = (9, 0.4)  # px of the mean, and part of the pixels whose mean is faintest, on which noise is measured
 _MEND = "lenssr.upscale(run, array) brings any image to the network's scale; check=False computes all the same."
 
@@ -169,14 +171,15 @@ def _unlike(image: np.ndarray, seen: Seen, factor: float) -> tuple[bool, list[st
 
     if image.max() == image.min():
         return True, [f"it is {image.max() * factor:.3g} everywhere"]
-    level, noise = sky(image)[0], _noise(image)
+    level, noise = _darkest(image) if seen.varied else sky(image)[0], _noise(image)
     (low, high), peak = seen.noise, float(image.max()) - level
     loud, quiet, bright = noise / max(high, 1e-30), noise / max(low, 1e-30), peak / seen.peak
+    wide = _VARIED if seen.varied else 1.0
     words, height = [], abs(level) / max(noise, high)
     if loud > _NOISE[1] or quiet < _NOISE[0]:
         usual = f"{low * factor:.3g}" + (f" to {high * factor:.3g}" if high > low else "")
         words.append(f"its noise is {noise * factor:.3g}, in training {usual}")
-    if not _PEAK[0] < bright < _PEAK[1]:
+    if not _PEAK[0] / wide < bright < _PEAK[1] * wide:
         words.append(f"its peak is {peak * factor:.3g} above the sky, in training some {seen.peak * factor:.3g}")
     if height > _SKY[0]:
         words.append(f"its sky is at {level * factor:.3g}, in training at 0")
@@ -184,7 +187,14 @@ def _unlike(image: np.ndarray, seen: Seen, factor: float) -> tuple[bool, list[st
         words.append("it has negative pixels, which the training images' camera cut to 0")
     # an image almost without noise is on no other scale where its brightness is right
     scaled = loud > _TOO_NOISY or (quiet < _TOO_QUIET and bright < _TOO_QUIET)
-    return scaled or not _TOO_FAINT < bright < _TOO_BRIGHT or height > _SKY[1], words
+    return scaled or not _TOO_FAINT / wide < bright < _TOO_BRIGHT * wide or height > _SKY[1], words
+
+
+def _darkest(image: np.ndarray) -> float:
+    """Return the level of an image where it is darkest, by means of many pixels, which noise moves little."""
+    from scipy.ndimage import uniform_filter
+
+    return float(np.quantile(uniform_filter(image, _FAINT[0]), _DARKEST))
 
 
 def _noise(image: np.ndarray) -> float:

@@ -26,6 +26,7 @@ class Seen:
         target_noise: standard deviation of the sky in the HR images, whose expectation the network tells.
         blur: least and largest sigma of a blur of unknown strength, LR pixels; None where there is none.
         kernel: PSF that the LR image has beyond the HR image's, on HR pixels; None where there is none.
+        varied: whether scenes differ a hundredfold in their peaks, and lenses may fill an image with their light.
     """
 
     pixel_scale: float
@@ -35,6 +36,7 @@ class Seen:
     target_noise: float
     blur: tuple[float, float] | None
     kernel: np.ndarray | None = None
+    varied: bool = False
 
 
 def seen_by(config: dict[str, Any], metrics: dict[str, Any]) -> Seen:
@@ -88,4 +90,4 @@ def _of_surveys(data: dict[str, Any], unit: float) -> Seen:
     widths = [one["psf_fwhm"] for one in typical]
     kernel = matching_kernel((hr.psf, widths[1]), (lr.psf, widths[0]), fine)
     target = typical[1]["background_rms"] / unit
-    return Seen(lr.pixel_scale, (rms, rms), _PEAK, False, target, None, kernel)
+    return Seen(lr.pixel_scale, (rms, rms), _PEAK, False, target, None, kernel, varied=True)

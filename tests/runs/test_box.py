@@ -7,9 +7,12 @@ from tiny import ROOT
 
 import lenssr
 from lenssr.data.camera.psf import PSF
-from lenssr.errors import RunError
+from lenssr.errors import DataError, RunError
 from lenssr.runs.box import BOX, boxed, listing
 from lenssr.runs.find import find
+from lenssr.runs.load import read_config
+from lenssr.runs.seen import seen_by
+from lenssr.system.files import read_json
 
 NAMES = sorted(boxed())
 
@@ -44,6 +47,22 @@ def test_the_listing_tells_what_each_is_for():
     for name in NAMES:
         assert name in told
     assert "what hst_acs_f814w would see where euclid_vis looked" in told
+
+
+@pytest.mark.parametrize(("peak", "radius"), [(300, 25), (2000, 12), (40, 4)])
+@pytest.mark.parametrize("name", NAMES)
+def test_galaxies_of_any_size_and_brightness_pass_and_another_scale_does_not(name, peak, radius):
+    """In units of the noise, and pixels: one that fills the image with its light, a bright one, a faint one."""
+    model = lenssr.load(name).predict
+    seen = seen_by(read_config(BOX / name), read_json(BOX / name / "metrics.json"))
+    y, x = np.mgrid[-32:32, -32:32]
+    light = peak * np.exp(-7.67 * ((np.hypot(x, 1.3 * y) + 0.5) / radius) ** 0.25)
+    noise = seen.noise[1] * model.unit * model.scale**2
+    image = noise * (peak * light / light.max() + np.random.default_rng(5).normal(size=x.shape))
+    assert np.isfinite(model(image)).all()
+    for other in (30 * image, image / 1000, image + 30 * noise):
+        with pytest.raises(DataError, match="not on the scale"):
+            model(other)
 
 
 # PSF, FWHM and pixel in arcsec, and electrons of the noise of an LR pixel
