@@ -22,26 +22,34 @@ def outputs(tmp_path):
 
 @pytest.fixture(autouse=True, scope="session")
 def sketches():
-    """Draw pictures small and without a search for the best layout, which would take longer than a tiny training."""
+    """Draw pictures small, without axes or a search for the best layout, which take longer than a tiny training."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     whole = Figure.savefig
 
-    def sketch(figure, *arguments, **options):
+    def sketch(figure, path, **options):
+        if not str(path).endswith(".png"):
+            return whole(figure, path, **options)
         figure.set_layout_engine("none")
-        whole(figure, *arguments, **{**options, "dpi": 30, "bbox_inches": None})
+        figure.set_dpi(30)
+        for axis in figure.axes:
+            axis.set_axis_off()
+        return FigureCanvasAgg(figure).print_png(path)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Figure, "savefig", sketch)
         yield whole
 
 
-@pytest.fixture
-def whole_pictures(sketches, monkeypatch):
-    """Draw pictures as a user has them."""
+@pytest.fixture(scope="module")
+def whole_pictures(sketches):
+    """Draw pictures as a user has them, in the rest of a file of tests."""
     from matplotlib.figure import Figure
 
-    monkeypatch.setattr(Figure, "savefig", sketches)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", sketches)
+        yield
 
 
 @pytest.fixture

@@ -215,7 +215,7 @@ def test_every_kind_of_file(run, tmp_path):
     assert place == pytest.approx([1.0 + 0.02, -2.0 - 0.02])
 
 
-def test_the_command_line(run, tmp_path, monkeypatch, capsys):
+def test_the_command_line(run, tmp_path, monkeypatch, capsys, whole_pictures):
     np.save(tmp_path / "a.npy", lens())
     arguments = [
         "upscale.py",

@@ -19,7 +19,7 @@ def run(tmp_path_factory):
     return train(compose(["model=rdn", *TINY, *TINY_RDN, f"paths.outputs={tmp_path_factory.mktemp('l')}"])).folder
 
 
-def test_a_runs_lenses_are_those_of_its_test(run, tmp_path):
+def test_a_runs_lenses_are_those_of_its_test(run, tmp_path, whole_pictures):
     lenses = lenssr.open(run)
     assert len(lenses) == 4 and lenses.scale == 2
     data = build_data(read_config(run))

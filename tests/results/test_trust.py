@@ -95,7 +95,7 @@ def test_a_bilinear_pixel_comes_from_four(scenes):
     assert found.half == pytest.approx(np.hypot(0.25, 0.25)) and found.most == pytest.approx(np.hypot(0.75, 0.25))
 
 
-def test_the_page_and_its_picture(run, tmp_path, monkeypatch, capsys):
+def test_the_page_and_its_picture(run, tmp_path, monkeypatch, capsys, whole_pictures):
     monkeypatch.setattr("sys.argv", ["trust", str(run), "--count", "3", "--to", str(tmp_path)])
     report.main()
     (page,) = tmp_path.glob("*.md")

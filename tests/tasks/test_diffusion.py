@@ -140,7 +140,7 @@ def test_a_perfect_draw_is_consistent_with_its_lr_image(dataset, target, tmp_pat
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory, whole_pictures):
     return train(compose([*TINY, "logger=wandb", f"paths.outputs={tmp_path_factory.mktemp('diffusion')}"]))
 
 

@@ -32,7 +32,7 @@ def test_resnet18_has_the_published_size():
 
 
 @pytest.fixture(scope="module")
-def hr_run(tmp_path_factory):
+def hr_run(tmp_path_factory, whole_pictures):
     return train(compose(["model=resnet18", *TINY, *STAGE, f"paths.outputs={tmp_path_factory.mktemp('hr')}"]))
 
 
