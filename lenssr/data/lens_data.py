@@ -151,9 +151,10 @@ class LensData:
 
     def prepare(self) -> None:
         """Make the set if need be, so that what follows can tell how long it will take, and check its labels."""
-        if self.verify:
-            open_set(self.sets["test"].folder, verify=True)
         _ = self.sets
+        if self.verify:  # pairs of files are two sets in one folder
+            for manifest in sorted(self.source.path.rglob("manifest.json")):
+                open_set(manifest.parent, verify=True)
         for column, name in enumerate(self.labels):
             values = self.label("train")[:, column]
             if not (values != values[0]).any():

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import CLASSES, EXPOSURE, physics
-from made import write_files
+from made import galaxies, write_files
 from tiny import ROOT
 
 from lenssr.commands.check import check
+from lenssr.config.compose import compose, plain
+from lenssr.data.build import build_set
 from lenssr.data.sets import folder as files
 from lenssr.data.sets import simulated
 from lenssr.data.sets.simulated import SimulatedSource, simulate
@@ -167,6 +169,25 @@ def test_a_run_verifies_its_set_on_demand(tmp_path, cli):
     assert code == 2 and "its checksum differs" in err
     code, _, err = cli(*words)
     assert code == 0, err
+
+
+def test_both_images_of_a_pair_are_verified(tmp_path):
+    galaxies(tmp_path / "images", size=50)
+    words = ["dataset=real_pairs", f"dataset.source.root={tmp_path / 'images'}", "dataset.source.pixel_scale=0.05"]
+    config = plain(
+        compose([*words, "dataset.image_size=48", "dataset.shots=2", "loader.patch=32", f"paths.outputs={tmp_path}"])
+    )
+    build_set(config).prepare()
+    images = list((tmp_path / "datasets").glob("*/*/test/images.npy"))
+    assert {image.parents[1].name for image in images} == {"hr", "lr", "rms"}
+    for image in images:
+        kept = image.read_bytes()
+        image.write_bytes(kept[:-5] + b"\1" + kept[-4:])
+        build_set(config).prepare()
+        with pytest.raises(DataError, match="its checksum differs"):
+            build_set({**config, "verify": True}).prepare()
+        image.write_bytes(kept)
+    build_set({**config, "verify": True}).prepare()
 
 
 def test_a_conversion_goes_on_where_it_was(tmp_path, monkeypatch):
