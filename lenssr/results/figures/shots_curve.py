@@ -14,7 +14,7 @@ from lenssr.runs.folder import RunResult
 __all__ = ["shots_curve"]
 
 _MARKERS = "osD^"
-_APART = 0.12  # of two lines, in steps of the axis
+_APART = 0.16  # of two series, in steps of the axis
 
 
 def shots_curve(table: Table, path: Path) -> Path:
@@ -58,10 +58,11 @@ def _line(axis: Any, column: Column, rows: list[Row], ticks: list[int], number: 
     if flat:
         return axis.axhline(float(np.mean(_values(column, flat[0].results))), color="0.4", ls="--", lw=1)
     rows = sorted(rows, key=lambda row: ticks.index(row.curve["at"]) if row.curve else 0)
-    x = [ticks.index(row.curve["at"]) + _APART * number for row in rows if row.curve]  # apart, to hide no other
+    x = [ticks.index(row.curve["at"]) + _APART * (number - 0.5) for row in rows if row.curve]  # apart, to hide no other
     values = [_values(column, row.results) for row in rows]
     for at, found in zip(x, values, strict=True):
-        axis.plot([at - _APART / 3] * len(found), found, ".", color=f"C{number}", alpha=0.5, ms=6)
+        axis.plot([at - _APART / 4] * len(found), found, ".", color=f"C{number}", alpha=0.5, ms=6)
     spread = [float(np.std(found, ddof=1)) if len(found) > 1 else 0.0 for found in values]
-    style = {"marker": _MARKERS[number % 4], "ms": 5, "capsize": 4, "lw": 1.2, "color": f"C{number}"}
+    # no line: between two numbers of images nothing was measured
+    style = {"fmt": _MARKERS[number % 4], "ms": 5, "capsize": 4, "elinewidth": 1.2, "color": f"C{number}"}
     return axis.errorbar(x, [float(np.mean(found)) for found in values], spread, **style)
