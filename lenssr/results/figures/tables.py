@@ -21,6 +21,7 @@ from lenssr.results.figures.spectra import spectra
 from lenssr.results.tables.table import Row, Table
 from lenssr.results.tables.times import read_times
 from lenssr.runs.folder import RunResult
+from lenssr.runs.load import read_config
 from lenssr.runs.records import has_weights
 from lenssr.system.files import whole_file
 
@@ -125,11 +126,13 @@ def _prediction(result: RunResult, index: int) -> tuple[np.ndarray, dict[str, np
     with torch.inference_mode():
         image = task.predict_test(one)
     images = {name: one[name][0, 0].numpy() * data.unit for name in ("lr", "hr", "truth") if name in one}
+    if "truth" in one and "variance" in one and bool((one["variance"] > 0).all()):
+        images["sigma"] = one["variance"][0, 0].sqrt().numpy() * data.unit
     return image[0, 0].numpy() * data.unit, images, data.sets["test"].pixel_scale
 
 
 def _grid(rows: list[Row], path: Path, index: int = 1) -> Path:
-    """Draw one lens (the second test image, a vortex) through every model, each above its residual.
+    """Draw one lens (the second test image, a vortex) through every model, each above its residual, in sigma if known.
 
     A row of which records alone are left has no image.
     """
@@ -139,14 +142,15 @@ def _grid(rows: list[Row], path: Path, index: int = 1) -> Path:
     drawn = [(label, *_prediction(result, index)) for label, result in found]
     _, _, seen, pixel = drawn[0]
     name = "truth" if "truth" in seen else "hr"
+    sigma = seen.get("sigma", np.ones(()))  # of the HR noise
     panels: list[tuple[str, np.ndarray, np.ndarray | None]] = [("LR", seen["lr"], None)]
     if name == "truth":
         panels.append(("HR, noise-free", seen["truth"], None))
-    panels.append(("HR, noisy", seen["hr"], seen["hr"] - seen[name]))
-    panels += [(label, image, image - seen[name]) for label, image, _, _ in drawn]
+    panels.append(("HR, noisy", seen["hr"], (seen["hr"] - seen[name]) / sigma))
+    panels += [(label, image, (image - seen[name]) / sigma) for label, image, _, _ in drawn]
     brightness = stretch(seen["hr"], seen[name])
     # the typical model's residuals set the scale: one that failed shall not pale the others
-    limit = float(np.median([np.quantile(np.abs(image - seen[name]), 0.999) for _, image, _, _ in drawn]))
+    limit = float(np.median([np.quantile(np.abs(image - seen[name]) / sigma, 0.999) for _, image, _, _ in drawn]))
     half = seen["hr"].shape[-1] * pixel / 2
 
     columns = min(*_COLUMNS, key=lambda count: -len(panels) % count) if len(panels) > max(_COLUMNS) else len(panels)
@@ -174,11 +178,14 @@ def _grid(rows: list[Row], path: Path, index: int = 1) -> Path:
                 shown[what is image] = axis.imshow(what, norm=norm, cmap=colours, origin="lower", extent=extent)
         top.set_title(fill(title, 24), fontsize=9)
     bar = figure.colorbar(shown[True], ax=axes[: len(axes) // 2], aspect=30, pad=0.02)
-    bar.set_label("flux / HR pixel / unit time (asinh)", fontsize=8)
+    bar.set_label("flux / HR pixel / unit time (asinh)", fontsize=7)
     mark(bar, float(seen["hr"].max()))
     reference = "noise-free HR" if name == "truth" else "noisy HR"
     other = figure.colorbar(shown[False], ax=axes[len(axes) // 2 :], aspect=30, pad=0.02)
-    other.set_label(f"image − {reference} (linear)", fontsize=8)
+    told = f"(image − {reference}) / HR noise" if "sigma" in seen else f"image − {reference} (linear)"
+    other.set_label(told, fontsize=7)
+    seeds = sorted({int(read_config(result.run)["seed"]) for _, result in found})
+    figure.suptitle(f"test image {index + 1}; seed {', '.join(map(str, seeds))} of each network", fontsize=9)
     figure.supxlabel("arcsec", fontsize=9)
     return save(figure, path, dpi=90)
 
