@@ -67,3 +67,7 @@ def _unknown(words: list[str]) -> str:
     if "=" in words[0]:
         return f"'{words[0]}' is a setting: lenssr train {' '.join(words)}"
     return f"There is no command '{words[0]}'. {did_you_mean(words[0], COMMANDS)}"
+
+
+if __name__ == "__main__":
+    main()
