@@ -183,6 +183,26 @@ def test_the_readmes_table_has_the_committed_numbers():
         assert mine[4:6] == [value.replace("–", "-") for value in theirs[5:7]]
 
 
+@pytest.mark.parametrize(
+    ("claim", "factor", "digits", "words"),
+    [
+        ("RCAN less RDN", -1, 1, "{} dB behind the RDN (95 %: {} to {})"),
+        ("Hybrid FSRCNN-1 less FSRCNN", -1, 2, "cost FSRCNN {} dB\n({} to {})"),
+        ("costs next to no PSNR.*RDN on Model I", -1, 2, "costs the RDN {} dB ({} to {})"),
+        ("costs next to no PSNR.*RCAN on Model I", -1, 2, "costs the RCAN is not shown ({}; {} to {})"),
+        ("upscaled by RDN less LR interpolated", 1, 3, "grows by {} dex² ({} to {}) against interpolation"),
+    ],
+)
+def test_the_readmes_claims_have_the_committed_intervals(claim, factor, digits, words):
+    summary = (ROOT / "outputs/report/overnight/summary.md").read_text()
+    line = next(line for line in summary.splitlines() if line.startswith("- **") and re.search(claim, line))
+    number = r"([+-]\d+\.\d+)"
+    found = re.search(rf"We find {number} .*\(95 %: {number} to {number};", line)
+    middle, low, high = (factor * float(value) for value in found.groups())
+    told = [f"{value:.{digits}f}".replace("-", "−") for value in (middle, *sorted((low, high)))]
+    assert words.format(*told) in README
+
+
 def test_the_groups_table_names_what_is_there():
     choices = (ROOT / "docs/reference/choices.md").read_text()
     for path in [*CONFIGS.glob("model/*.yaml"), *CONFIGS.glob("loss/*.yaml")]:

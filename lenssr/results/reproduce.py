@@ -23,7 +23,8 @@ _LEGEND = (
 )
 _CLAIMS = (
     "A claim is tested over trainings, paired by their seeds where both rows have the same, with Holm's correction for "
-    "the claims of its table; against the truth, since the noise of the HR image hides what it would rank."
+    "the claims of its table; networks are compared with each other against the truth, since the noise of the HR image "
+    "hides what it would rank."
 )
 _RIGHT, _WRONG, _OPEN = (
     "so it is, by our trainings", "it is the other way round, by our trainings", "our trainings cannot tell them apart"
