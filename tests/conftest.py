@@ -83,3 +83,11 @@ def real():
     if not REAL.is_dir():
         pytest.skip("no real lenses and galaxies: LENSSR_REAL_DATA names their folder")
     return REAL
+
+
+def pytest_collection_finish(session):
+    """Keep what was imported out of every later search for garbage."""
+    import gc
+
+    gc.collect()
+    gc.freeze()
