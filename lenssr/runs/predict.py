@@ -27,8 +27,9 @@ _SKY = (2.5, 6.0)  # of the noise: a level of the sky that is said, and one that
 _CUT = 0.6  # of white noise is left by a camera that cuts negative counts: 0.49 to 0.75 on model1
 _ZEROS = 0.1  # of the pixels: more are such a camera's
 _VARIED = 5.0  # times these peaks, up or down, where scenes differ a hundredfold
-_DARKEST = 0.02  # of the pixels: their mean is the sky where lenses may fill the image with their light
-_FAINT = (9, 0.4)  # px of the mean, and part of the pixels whose mean is faintest, on which noise is measured
+_AROUND = 9  # px along a side, of the means by which an image's dark parts are known
+_FAINT = 0.4  # part of the pixels, those of the faintest means, on which noise is measured
+_DARKEST = 0.02  # quantile of the means that is the sky's level where lenses may fill the image with their light
 _MEND = "lenssr.upscale(run, array) brings any image to the network's scale; check=False computes all the same."
 
 
@@ -167,11 +168,15 @@ def _unlike(image: np.ndarray, seen: Seen, factor: float) -> tuple[bool, list[st
         seen: the training images.
         factor: flux of a unit.
     """
+    from scipy.ndimage import uniform_filter
+
     from lenssr.data.camera.noise import sky
 
     if image.max() == image.min():
         return True, [f"it is {image.max() * factor:.3g} everywhere"]
-    level, noise = _darkest(image) if seen.varied else sky(image)[0], _noise(image)
+    mean = uniform_filter(image, _AROUND)
+    level = float(np.quantile(mean, _DARKEST)) if seen.varied else sky(image)[0]
+    noise = _noise(image, mean)
     (low, high), peak = seen.noise, float(image.max()) - level
     loud, quiet, bright = noise / max(high, 1e-30), noise / max(low, 1e-30), peak / seen.peak
     wide = _VARIED if seen.varied else 1.0
@@ -190,22 +195,12 @@ def _unlike(image: np.ndarray, seen: Seen, factor: float) -> tuple[bool, list[st
     return scaled or not _TOO_FAINT / wide < bright < _TOO_BRIGHT * wide or height > _SKY[1], words
 
 
-def _darkest(image: np.ndarray) -> float:
-    """Return the level of an image where it is darkest, by means of many pixels, which noise moves little."""
-    from scipy.ndimage import uniform_filter
-
-    return float(np.quantile(uniform_filter(image, _FAINT[0]), _DARKEST))
-
-
-def _noise(image: np.ndarray) -> float:
-    """Return the standard deviation of an image's noise, by what neighbours differ in where it is faint.
+def _noise(image: np.ndarray, mean: np.ndarray) -> float:
+    """Return the standard deviation of an image's noise, by what neighbours differ in where its mean is faint.
 
     Where a camera cut negative counts, it is that before the cut.
     """
-    from scipy.ndimage import uniform_filter
-
-    mean = uniform_filter(image, _FAINT[0])
-    faint = mean <= np.quantile(mean, _FAINT[1])
+    faint = mean <= np.quantile(mean, _FAINT)
     steps = np.diff(image, axis=1)[faint[:, 1:] & faint[:, :-1]]
     left = float(np.sqrt(np.square(steps).mean() / 2)) if steps.size else float(image.std())
     return left / _CUT if image.min() >= 0 and (image == 0).mean() > _ZEROS else left

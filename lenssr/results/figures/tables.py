@@ -147,10 +147,11 @@ def _grid(rows: list[Row], path: Path, index: int = 1) -> Path:
     if name == "truth":
         panels.append(("HR, noise-free", seen["truth"], None))
     panels.append(("HR, noisy", seen["hr"], (seen["hr"] - seen[name]) / sigma))
-    panels += [(label, image, (image - seen[name]) / sigma) for label, image, _, _ in drawn]
+    missed = [(image - seen[name]) / sigma for _, image, _, _ in drawn]
+    panels += [(label, image, residual) for (label, image, _, _), residual in zip(drawn, missed, strict=True)]
     brightness = stretch(seen["hr"], seen[name])
     # the typical model's residuals set the scale: one that failed shall not pale the others
-    limit = float(np.median([np.quantile(np.abs(image - seen[name]) / sigma, 0.999) for _, image, _, _ in drawn]))
+    limit = float(np.median([np.quantile(np.abs(residual), 0.999) for residual in missed]))
     half = seen["hr"].shape[-1] * pixel / 2
 
     columns = min(*_COLUMNS, key=lambda count: -len(panels) % count) if len(panels) > max(_COLUMNS) else len(panels)
