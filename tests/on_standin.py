@@ -12,7 +12,7 @@ from networks import SMALL
 from pytorch_lightning.accelerators import CPUAccelerator
 from pytorch_lightning.strategies import SingleDeviceStrategy
 from standin import DEVICE, Standin, there, waits
-from tiny import TINY, TINY_DIFFUSION, TINY_FINDER, TINY_LABELS, TINY_RDN, TINY_SCORED
+from tiny import TINY, TINY_DIFFUSION, TINY_EIGEN, TINY_FINDER, TINY_LABELS, TINY_RDN, TINY_SCORED
 
 from lenssr.config.compose import compose, plain
 from lenssr.models.aae import AAE
@@ -26,6 +26,7 @@ TASKS |= {
     "aae": ["model=aae", *TINY, "model.latent=8"],
     "resnet18": ["model=resnet18", *TINY_LABELS, "model.predict_variance=true"],
     "resnet18_classifier": ["model=resnet18_classifier", *TINY_LABELS],
+    "eigen": ["model=eigen_mlp", *TINY_EIGEN],
     "lens_finder": ["model=lens_finder", "dataset=lens_finding", *TINY_FINDER],
     "flow": FLOW,
     "epsilon": [*FLOW, "task.prediction=epsilon", "task.sampler=dpm"],
@@ -46,6 +47,7 @@ DATA = {
     "model4": [*RDN, "dataset=model4", "loader.patch=48"],
     "survey": [*RDN, "dataset=survey", "task.data.classes=[no_sub]"],
     "labels": TASKS["resnet18"],
+    "exposed": TASKS["eigen"],
     "folder": [*RDN, "dataset=folder"],
     "deeplense_pairs": [*RDN, "dataset=deeplense_pairs", "dataset.source.validation=0.2", "dataset.source.test=0.3"],
     "real_pairs": [*RDN, "dataset=real_pairs", "dataset.shots=2", "dataset.source.pixel_scale=0.05"],

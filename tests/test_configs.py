@@ -5,7 +5,17 @@ import itertools
 import pytest
 from made import entry_pairs, write_files
 from networks import SMALL
-from tiny import LENS_FIT, TINY_DIFFUSION, TINY_FINDER, TINY_LABELS, TINY_RDN, TINY_RDN_STAGE, TINY_SCORED, TINY_STAGE
+from tiny import (
+    LENS_FIT,
+    TINY_DIFFUSION,
+    TINY_EIGEN,
+    TINY_FINDER,
+    TINY_LABELS,
+    TINY_RDN,
+    TINY_RDN_STAGE,
+    TINY_SCORED,
+    TINY_STAGE,
+)
 
 from lenssr.config.compose import compose, plain
 from lenssr.config.groups import CONFIGS
@@ -35,6 +45,7 @@ _MORE = {
     ("model", "lens_finder"): ["dataset=lens_finding", *TINY_FINDER],
     ("sweep", "lens_finding"): ["model=lens_finder", *TINY_FINDER],
     ("sweep", "lens_modelling"): ["task.data.classes=[no_sub]", "physics.supersampling=2"],
+    ("model", "eigen_mlp"): TINY_EIGEN,
     ("model", "label_limit"): [TINY_LABELS[-2], "model.particles=8", "model.library=16"],
     ("model", "limit"): ["model.particles=8", "model.library=16"],
     ("model", "resnet18"): TINY_LABELS,
@@ -61,7 +72,7 @@ def options():
 def test_every_config_runs_for_one_step(group, option, tiny, tmp_path):
     tiny = [o for o in tiny if not o.startswith(("trainer.max_steps", "trainer.validations"))]
     overrides = [f"{group}={option}", *tiny]
-    labels = option.startswith(("resnet18", "downstream", "label"))
+    labels = option.startswith(("resnet18", "downstream", "label", "eigen"))
     if option.startswith("lens_find"):
         overrides = [f"{group}={option}"]
     elif group != "model" and not option.startswith("box_"):  # which choose their own
@@ -96,5 +107,14 @@ def test_every_combination_passes_the_schema(model, loss, scale):
 def test_the_scales_name_the_same_numbers(other):
     quick, other = (plain(compose([f"scale={name}"]))["scale"] for name in ("quick", other))
     assert quick.keys() == other.keys()
-    for recipe in ("dataset", "super_resolution", "autoencoder", "downstream", "diffusion", "scored_draws", "control"):
+    for recipe in (
+        "dataset",
+        "super_resolution",
+        "autoencoder",
+        "downstream",
+        "eigen",
+        "diffusion",
+        "scored_draws",
+        "control",
+    ):
         assert quick[recipe].keys() == other[recipe].keys()

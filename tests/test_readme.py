@@ -13,6 +13,7 @@ from tiny import (
     ROOT,
     TINY,
     TINY_DIFFUSION,
+    TINY_EIGEN,
     TINY_FINDER,
     TINY_LABELS,
     TINY_RDN,
@@ -89,6 +90,8 @@ def smaller(arguments):
         return [*TINY_LABELS, *TINY_RDN_STAGE]
     if model == "lens_finder":
         return TINY_FINDER
+    if model == "eigen_mlp":
+        return TINY_EIGEN
     if model == "diffusion":
         return [*TINY_DIFFUSION, *TINY_RDN_STAGE]
     if model == "crps_sr":

@@ -27,6 +27,15 @@ TINY_LABELS = [
     "scale.downstream.images={train: 12, validation: 3, test: 6}",
     "scale.dataset={train: 9, validation: 3, test: 4}",
 ]
+# the same for a perceptron on eigen-images
+TINY_EIGEN = [
+    *(word for word in TINY_LABELS if "width" not in word and "downstream" not in word),
+    "scale.eigen.images={train: 12, validation: 3, test: 6}",
+    "loader.patch=48",
+    "model.components=6",
+    "model.width=8",
+    "model.blocks=1",
+]
 # the same for draws from a posterior
 TINY_DIFFUSION = [
     "dataset.image_size=32",

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypedDict
 import torch
 from torch import Tensor
 
-from lenssr.data.camera.observe import Address, Observed, Window
+from lenssr.data.camera.observe import Address, Observed, TwoExposures, Window
 from lenssr.data.camera.random import philox
 from lenssr.data.pixels import Arrangement, Pixels, sent
 from lenssr.data.sets.store import ImageSet
@@ -96,6 +96,25 @@ class Reader:
         address = Address(index, where.epoch, (self.observe.seed, SPLITS[self.split]), where.rows)
         seen = self.observe(pixels, self._time[index], self.images.unit, window, address)
         return self._scaled(seen, index)
+
+    def one(self, where: Arrangement, camera: str, noisy: bool = True) -> Tensor:
+        """Return one of two exposures, ``lr`` or ``hr``, (B, 1, h, w), without the time that the other takes.
+
+        Args:
+            where: samples and windows.
+            camera: which.
+            noisy: else what it shows on average.
+
+        Raises:
+            ConfigError: the set's images are not of two cameras that are simulated.
+        """
+        if not isinstance(self.observe, TwoExposures) or self.normalization != "constant":
+            raise ConfigError("Images are exposed as they are read of simulated sets alone: use model=resnet18.")
+        index, window = where.index, where.window
+        address = Address(index, where.epoch, (self.observe.seed, SPLITS[self.split]), where.rows)
+        pixels = self._pixels.cut(index, window, where.rows)
+        found = self.observe.one(camera, pixels, self._time[index], window, address if noisy else None)
+        return (found / self.unit).unsqueeze(1)
 
     def _scaled(self, seen: Observed, index: Tensor) -> Batch:
         if self.normalization == "per_image_minmax":
@@ -258,12 +277,16 @@ class EvaluationBatches:
 
     def at(self, index: Tensor) -> Batch:
         """Return chosen images (int64, B, of the CPU) as one batch."""
+        return self.reader.read(self.arranged(index))
+
+    def arranged(self, index: Tensor) -> Arrangement:
+        """Return where chosen images (int64, B, of the CPU) are."""
         size, rows = self.patch or self.reader.image_size, index.tolist()
         corner = (self.reader.image_size - size) // 2 // self.scale * self.scale
         there = sent(index, self.reader.device)
         at = torch.full_like(there, corner)
         window = Window(at, at, size, self.reader.image_size, [(corner, corner)] * len(rows))
-        return self.reader.read(Arrangement(there, window, 0, rows))
+        return Arrangement(there, window, 0, rows)
 
     def _bounds(self) -> Iterator[tuple[int, int]]:
         """Yield the first and the end of each batch: full ones, and the last ones as small as it takes."""

@@ -13,16 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lenssr.data.batches import Batch, EvaluationBatches
+from lenssr.data.batches import Batch, EvaluationBatches, Reader
 from lenssr.data.pixels import Arrangement, Pixels
 from lenssr.data.sets.store import FORMAT, ImageSet, SetWriter, open_set
 from lenssr.errors import ConfigError
-from lenssr.models.interpolation import enlarged
+from lenssr.models.interpolation import enlarged, of_size
 from lenssr.system.files import whole_folder
 from lenssr.system.locks import locked
 from lenssr.system.progress import track
 
-__all__ = ["LabelledReader", "labels_of", "render"]
+__all__ = ["ExposedReader", "LabelledReader", "labels_of", "render"]
 
 
 def labels_of(images: ImageSet, names: list[str], classes: list[str]) -> Tensor:
@@ -82,6 +82,35 @@ class LabelledReader:
         """Return samples in their windows; every epoch sees the same exposure."""
         images = self._pixels.cut(where.index, where.window, where.rows) / self.unit
         return Batch(input=images.unsqueeze(1), label=self.labels[where.index], index=where.index)
+
+
+@dataclass
+class ExposedReader:
+    """Exposes images as they are read, as often as they are asked for, with their labels.
+
+    Attributes:
+        pairs: of the split.
+        labels: float32 (N, labels).
+        kind: of what is seen, ``hr``, ``truth`` or ``interpolated``.
+    """
+
+    pairs: Reader
+    labels: Tensor
+    kind: str
+
+    def __post_init__(self) -> None:
+        self.images, self.device, self.image_size = self.pairs.images, self.pairs.device, self.pairs.image_size
+        self.labels = self.labels.to(self.device)
+
+    def read(self, where: Arrangement) -> Batch:
+        """Return samples in their windows, with the noise of their epochs."""
+        image = self.seen(where, noisy=self.kind != "truth")
+        return Batch(input=image, label=self.labels[where.index], index=where.index)
+
+    def seen(self, where: Arrangement, noisy: bool) -> Tensor:
+        """Return images (B, 1, H, W), or what they show on average."""
+        image = self.pairs.one(where, "lr" if self.kind == "interpolated" else "hr", noisy)
+        return of_size(image, (where.window.size, where.window.size))
 
 
 def _input(batch: Batch, kind: str, upscale: nn.Module | None, unit: float) -> Tensor:
@@ -151,7 +180,7 @@ def _make(
 
         def chunks(split: str) -> Iterator[np.ndarray]:
             for batch in batches(split):
-                image, size = _input(batch, kind, upscale, sets["train"].unit), batch["hr"].shape
+                image, size = _input(batch, kind, upscale, sets["test"].unit), batch["hr"].shape
                 if image.shape != size:
                     raise ConfigError(
                         f"task.upscaler makes {image.shape[-1]} px where the HR images have {size[-1]}; name a run "

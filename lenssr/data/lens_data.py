@@ -13,7 +13,7 @@ from torch import nn
 
 from lenssr.data.batches import Batch, BatchReader, EvaluationBatches, Reader
 from lenssr.data.camera.observe import Address
-from lenssr.data.labelled import LabelledReader, labels_of, render
+from lenssr.data.labelled import ExposedReader, LabelledReader, labels_of, render
 from lenssr.data.sets.store import ImageSet, open_set
 from lenssr.data.sky.parameters import SPLITS
 from lenssr.errors import ConfigError
@@ -21,6 +21,8 @@ from lenssr.system.precision import exact
 
 __all__ = ["LensData", "Loader"]
 
+
+_TOGETHER = 256  # images that are read at once, to be looked at
 
 # labels that mirrors and turns of the image leave as they are
 _INVARIANT = (
@@ -58,13 +60,14 @@ class LensData:
         image_size: HR pixels along a side.
         target: ``observed`` or ``truth``.
         normalization: ``constant`` or ``per_image_minmax``.
-        noise: of the training split, ``fresh`` or ``fixed``; labelled images are always fixed.
+        noise: of the training split, ``fresh`` or ``fixed``; of labelled images fixed, unless they are ``exposed``.
         inputs: what a network sees that tells labels: ``hr``, ``interpolated``, ``super_resolved`` or ``truth``.
         source: makes or finds the set.
         observation: draws a pair from a stored image.
         loader: see :class:`Loader`.
         labels: columns of the parameters that a task learns to tell; none where it learns images.
         upscaler: returns the trained network behind ``super_resolved``.
+        exposed: whether labelled training images are exposed as they are read, not once for all.
         verify: compare the set's files with their checksums when it is prepared.
 
     Raises:
@@ -87,6 +90,7 @@ class LensData:
         loader: dict[str, Any],
         labels: Sequence[str] = (),
         upscaler: Callable[[], nn.Module] | None = None,
+        exposed: bool = False,
         verify: bool = False,
     ) -> None:
         super().__init__()
@@ -95,7 +99,7 @@ class LensData:
         self.source, self.observation = source, observation
         self.inputs, self.labels, self._upscaler = inputs, list(labels), upscaler
         self.loader = Loader(**loader)
-        self.verify = verify
+        self.exposed, self.verify = exposed, verify
         self._unit: float | None = None
         self._check()
 
@@ -124,6 +128,11 @@ class LensData:
             raise ConfigError(
                 f"loader.flips and loader.rotations turn the images, and {fixed[0]} would have to turn with them; "
                 "leave them off for this target."
+            )
+        if self.exposed and self.inputs == "super_resolved":
+            raise ConfigError(
+                "dataset.inputs=super_resolved would be upscaled at every step of this task, which exposes its images "
+                "anew; use hr or interpolated, or model=resnet18."
             )
         for key, otherwise in {"target": "observed", **({"inputs": "hr"} if self.labels else {})}.items():
             if getattr(self, key) == "truth" and not self.source.noise_free:
@@ -204,8 +213,11 @@ class LensData:
         """What a network sees that tells labels, made on first use."""
         upscale = self._upscaler() if self._upscaler and self.inputs == "super_resolved" else None
         about = {"observation": self.observation.config, "scale": self.scale}
+        sets = {split: images for split, images in self.sets.items() if not (self.exposed and split == "train")}
+        if self.exposed:
+            about["splits"] = list(sets)
         with exact():
-            return render(self.sets, self.pairs, self.inputs, upscale, about, self.device())
+            return render(sets, self.pairs, self.inputs, upscale, about, self.device())
 
     def pairs(self, split: str, device: torch.device | None = None) -> EvaluationBatches:
         """Return the whole exposures of a split in order, divided by the set's own unit, labels or not."""
@@ -226,8 +238,23 @@ class LensData:
             raise ConfigError(f"The {split} split of dataset={self.name} is empty; give it at least one image.")
         if not self.labels:
             return self._pair_reader(split, device, self.unit)
+        if self.exposed and split == "train":
+            return ExposedReader(self._pair_reader(split, device, self.unit), self.label(split), self.inputs)
         images = self.rendered[split]
         return LabelledReader(images, self.label(split), self.unit, device, self._resident(images, device))
+
+    def looked_at(self, count: int) -> tuple[torch.Tensor, float]:
+        """Return the first training images (N, 1, H, W) of a network that tells labels, without noise if they may.
+
+        With them comes the standard deviation of the noise that is not in them.
+        """
+        reader = self.reader("train")
+        batches = EvaluationBatches(reader, 1, None, self.scale)
+        parts = torch.arange(min(count, len(reader.images))).split(_TOGETHER)
+        if not isinstance(reader, ExposedReader):
+            return torch.cat([batches.at(part)["input"] for part in parts]), 0.0
+        images = [reader.seen(batches.arranged(part), noisy=False) for part in parts]
+        return torch.cat(images), float((batches.at(parts[0])["input"] - images[0]).std())
 
     def _pair_reader(self, split: str, device: torch.device, unit: float) -> Reader:
         images = self.sets[split]

@@ -31,6 +31,7 @@ class Prior:
     Attributes:
         names: of the coordinates; those of the set's parameters, and ``mass`` of the lens.
         periodic: which of them come round, bool (d,).
+        normal: which of them are of a normal distribution, bool (d,).
 
     Raises:
         ConfigError: a distribution has no inverse here.
@@ -50,6 +51,18 @@ class Prior:
                 raise ConfigError(f"{key}: the distribution '{next(iter(value))}' cannot be inverted.")
         self.names = list(self.free)
         self.periodic = np.array([key == "vortex_angle" for key in self.names], bool)
+        self.normal = np.array(["normal" in self.free[key] for key in self.names], bool)
+
+    def unwalled(self, points: np.ndarray) -> np.ndarray:
+        """Return points with their normal coordinates in standard deviations from the mean, the others as they are.
+
+        A step of one size means as much there everywhere, where the unit cube squeezes a normal's tails to its walls.
+        """
+        return np.where(self.normal, _normal((0.0, 1.0), points), points)
+
+    def walled(self, places: np.ndarray) -> np.ndarray:
+        """Return the points of the unit cube again: the inverse of :meth:`unwalled`."""
+        return np.where(self.normal, _normal_place((0.0, 1.0), places), places)
 
     def columns(self, points: np.ndarray) -> dict[str, np.ndarray]:
         """Return the numbers that points (n, d) stand for, (n,) each."""
@@ -62,11 +75,17 @@ class Prior:
         return values
 
     def places(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return where parameters lie in the unit cube, (n, d): the inverse of :meth:`columns`."""
+        """Return where parameters lie in the unit cube, (n, d): the inverse of :meth:`columns`.
+
+        Args:
+            columns: (n,) each, as a set has them: an Einstein radius stands for the lens's mass.
+        """
         found = []
         for key in self.names:
             ((kind, argument),) = self.free[key].items()
-            values = np.asarray(columns[key], float)
+            values = np.asarray(columns["theta_E" if key == "mass" else key], float)
+            if key == "mass":
+                values = (values / einstein_radius(1.0, self.physics["cosmology"])) ** 2
             found.append(_FORWARDS[kind](argument, values % np.pi if key == "vortex_angle" else values))
         return np.stack(found, axis=1)
 

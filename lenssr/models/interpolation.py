@@ -5,14 +5,19 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Interpolation", "enlarged"]
+__all__ = ["Interpolation", "enlarged", "of_size"]
 
 
 def enlarged(lr: Tensor, like: Tensor) -> Tensor:
     """Return LR images (B, 1, h, w) interpolated to the size of others, bilinear between pixel centres."""
-    if lr.shape[-2:] == like.shape[-2:]:
-        return lr
-    return F.interpolate(lr, size=like.shape[-2:], mode="bilinear", align_corners=False)
+    return of_size(lr, (like.shape[-2], like.shape[-1]))
+
+
+def of_size(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return images (B, 1, h, w) interpolated to a size (H, W), as they are if they have it."""
+    if images.shape[-2:] == size:
+        return images
+    return F.interpolate(images, size=size, mode="bilinear", align_corners=False)
 
 
 class Interpolation(nn.Module):

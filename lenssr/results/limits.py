@@ -81,8 +81,7 @@ def agreement(exposures: Exposures, cases: list[Case]) -> pd.DataFrame:
         for case in cases:
             lenses = known[case.name]
             seen = torch.from_numpy(case.seen)
-            only = {"no_sub": known["no_sub"], **({"axion": lenses} if case.name == "axion" else {})}
-            start = _start(Fitter(only, 2), lenses, seen, case)
+            start = _start(Fitter(known, 2, tried=[case.name]), lenses, seen, case)
 
             def posterior(points: np.ndarray, lenses: Lenses = lenses, seen: Any = seen, case: Case = case) -> Any:
                 inside = ((points >= 0) & (points <= 1) | lenses.prior.periodic).all(1)
@@ -102,11 +101,11 @@ def agreement(exposures: Exposures, cases: list[Case]) -> pd.DataFrame:
 
 def _start(fitter: Fitter, lenses: Lenses, seen: torch.Tensor, case: Case) -> np.ndarray:
     """Return walkers about the fit, as wide as its covariance."""
-    found = fitter.of_class(case.name, seen, case.time)
+    found = fitter(seen, case.time)
     rng = np.random.default_rng(case.index)
     width = np.minimum(np.sqrt(np.diag(found.covariance)), 0.1)
-    near = found.point + width * rng.normal(size=(_WALKERS, len(found.point)))
-    return np.where(lenses.prior.periodic, near, np.clip(near, 1e-3, 1 - 1e-3))
+    near = lenses.prior.unwalled(found.point) + width * rng.normal(size=(_WALKERS, len(found.point)))
+    return np.where(lenses.prior.periodic, near, np.clip(lenses.prior.walled(near), 1e-3, 1 - 1e-3))
 
 
 def _compared(index: int, prior: Prior, one: np.ndarray, other: np.ndarray) -> list[dict[str, Any]]:

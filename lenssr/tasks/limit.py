@@ -25,6 +25,8 @@ from lenssr.tasks.posterior import against_exact
 
 __all__ = ["FittedImages", "ImageLimit", "LabelLimit"]
 
+_INTERVALS = {"within68": 1.0, "within95": 2.0}  # standard deviations; they hold 68.3 and 95.4 % of a Gaussian
+
 
 class _Physical(Task):
     """A task whose answers come from the set's physics, not from weights."""
@@ -131,7 +133,8 @@ class LabelLimit(_Physical):
 class FittedImages(_Physical):
     """Fits lens and source to the LR exposure, and draws the HR image that they would make.
 
-    It is told the time of the exposure, and neither class nor sub-haloes: it tries the smooth lens and the vortex.
+    It is told the time of the exposure, and neither class nor sub-haloes: it tries the smooth lens and the vortex. Of
+    its parameters' intervals, it is scored how many of an image's hold the true numbers.
 
     Args:
         **task: see :class:`lenssr.tasks.base.Task`; nothing is trained.
@@ -156,13 +159,19 @@ class FittedImages(_Physical):
                 for name in ("no_sub", "axion")
             },
             self.model.starts,
+            [name for name in ("no_sub", "axion") if name in source.classes] or ["no_sub"],
         )  # fmt: skip
         self._data, self._split = data, split
+        self._pulls: dict[int, np.ndarray] = {}
 
     def examine(self, data: LensDataModule, device: torch.device, split: str) -> Evaluation | LabelEvaluation:
         """Score a split."""
         self.attach(data, split)
-        return super().examine(data, device, split)
+        found = super().examine(data, device, split)
+        for name, width in _INTERVALS.items():
+            inside = [float((np.abs(self._pulls[index]) < width).mean()) for index in found.per_image["index"]]
+            found.per_image[f"prediction/parameters/{name}"] = inside
+        return found
 
     def predict(self, batch: Batch) -> Tensor:
         """Return the images of the best fits, (B, 1, H, W)."""
@@ -170,6 +179,14 @@ class FittedImages(_Physical):
         for index, lr in zip(batch["index"].tolist(), batch["lr"], strict=True):
             time = float(data.sets[self._split].exposure_time[index])
             found = self._fitter(lr[0].cpu() * data.unit * data.scale**2, time)
-            flux = self._fitter.lenses[found.name].flux(found.point[None])
-            images.append(data.observation.hr.moments(flux, torch.tensor(time))[0] / data.unit)
+            lenses = self._fitter.lenses[found.name]
+            self._pulls[index] = found.pulls(lenses.prior, self._true(index))
+            images.append(
+                data.observation.hr.moments(lenses.flux(found.point[None]), torch.tensor(time))[0] / data.unit
+            )
         return torch.stack(images).to(batch["lr"].device)
+
+    def _true(self, index: int) -> dict[str, np.ndarray]:
+        """Return the parameters that made an image, (1,) each."""
+        numbers = self._data.sets[self._split].parameters.iloc[[index]].select_dtypes("number")
+        return {str(name): numbers[name].to_numpy(float) for name in numbers}

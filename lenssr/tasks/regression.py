@@ -12,11 +12,13 @@ from lenssr.data.batches import Batch
 from lenssr.errors import ConfigError
 from lenssr.metrics.labels import LabelEvaluation, evaluate_regression
 from lenssr.metrics.per_image import Score
-from lenssr.models.resnet18 import ResNet18
+from lenssr.models.label_network import LabelNetwork
 from lenssr.system.processes import share
 from lenssr.tasks.base import Task
 
 __all__ = ["Regression"]
+
+_LOOKED_AT = 6000  # training images
 
 
 class Regression(Task):
@@ -28,18 +30,19 @@ class Regression(Task):
     Args:
         targets: columns of the set's parameters.
         upscaler: the stage that reaches the data.
+        exposed: training images are exposed anew at every step; reaches the data.
         **task: see :class:`lenssr.tasks.base.Task`; the loss config is not used.
 
     Raises:
         ConfigError: the network gives another number of values.
     """
 
-    model: ResNet18
+    model: LabelNetwork
     monitor = "validation/loss"
     mode = "min"
     test_settings = ("upscaler",)
 
-    def __init__(self, targets: list[str], upscaler: dict[str, Any], **task: Any) -> None:
+    def __init__(self, targets: list[str], upscaler: dict[str, Any], exposed: bool = False, **task: Any) -> None:
         super().__init__(**task)
         self.targets = targets
         if self.model.outputs != self.wanted:
@@ -51,9 +54,16 @@ class Regression(Task):
         return len(self.targets)
 
     def prepare(self, data: LensDataModule) -> None:
-        """Set the network's location and scale to those of the training labels."""
+        """Set the network's location and scale to those of the training labels, and show it images if it needs that."""
         labels = data.label("train")
         self.model.calibrate(labels.mean(0), labels.std(0))
+        if self.model.looks:
+            if data.loader.patch != data.image_size:
+                raise ConfigError(
+                    f"loader.patch={data.loader.patch}: this network knows whole images of {data.image_size} px alone; "
+                    "leave the patch as it is."
+                )
+            self.model.look(*data.looked_at(_LOOKED_AT))
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the loss of each image (B,), and the squared error in units of the labels' spread."""

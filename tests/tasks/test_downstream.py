@@ -7,12 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from tiny import TINY_EIGEN as EIGEN
 from tiny import TINY_LABELS as TINY
 from tiny import TINY_RDN_STAGE as STAGE
 
 from lenssr.config.compose import compose, plain
+from lenssr.data.batches import TrainingBatches
 from lenssr.data.labelled import labels_of
 from lenssr.data.sets.store import ImageSet
+from lenssr.errors import ConfigError
 from lenssr.evaluate import evaluate
 from lenssr.metrics.labels import evaluate_classes, evaluate_regression
 from lenssr.runs.build import build_data, build_model
@@ -235,3 +238,53 @@ def test_labels_of_classes_are_their_place():
 
 def test_metrics_are_json(hr_run):
     json.dumps(json.loads((hr_run.folder / "metrics.json").read_text()), allow_nan=False)
+
+
+@pytest.mark.parametrize("kind", ["hr", "interpolated", "truth"])
+def test_exposed_images_are_those_of_the_pairs_with_new_noise_each_epoch(tmp_path, kind):
+    """Against the pairs of the same steps, both exposures made; the noise-free ones against an average of many."""
+    config = plain(compose(["model=eigen_mlp", *EIGEN, f"dataset.inputs={kind}", f"paths.outputs={tmp_path}"]))
+    data = build_data(config)
+    exposed = data.train_dataloader()
+    pairs = TrainingBatches(
+        data._pair_reader("train", torch.device("cpu"), data.unit), 40, 12, 48, 2, 0, True, False, False
+    )
+    whole = TrainingBatches(exposed.reader, 40, 12, 48, 2, 0, True, False, False)
+    seen = []
+    for epoch in range(40):
+        pair, one = pairs.batch(epoch), whole.batch(epoch)
+        wanted = (
+            torch.nn.functional.interpolate(pair["lr"], size=48, mode="bilinear")
+            if kind == "interpolated"
+            else pair[kind]
+        )
+        assert torch.allclose(one["input"], wanted, atol=1e-6)
+        assert torch.equal(one["label"], data.label("train")[one["index"]])
+        seen.append(one["input"][one["index"].argsort()])
+    expected, noise = data.looked_at(12)
+    if kind == "truth":
+        assert torch.allclose(seen[0], seen[1]) and noise == 0
+        return
+    assert not torch.allclose(seen[0], seen[1], atol=1e-3)
+    seen = torch.stack(seen)
+    away = (seen.mean(0) - expected).square().mean().sqrt()
+    assert float(away) == pytest.approx(noise / 40**0.5, rel=0.3)
+
+
+def test_a_perceptron_on_eigen_images_learns_and_is_loaded(tmp_path):
+    found = train(compose(["model=eigen_mlp", *EIGEN, f"paths.outputs={tmp_path}"]))
+    told = found.metrics["scores"]["prediction"]
+    assert 0 <= told["log10_axion_mass/within68"]["mean"] <= 1
+    assert not list(tmp_path.glob("datasets/*-hr-*/train"))  # its noise is made at every step
+    model = load_run(found.folder)
+    assert model.basis.abs().sum() > 0 and -26 < float(model(torch.rand(1, 1, 48, 48))[0].detach()) < -20
+
+
+def test_upscaled_images_are_not_made_at_every_step(tmp_path):
+    with pytest.raises(ConfigError, match="use hr or interpolated, or model=resnet18"):
+        build_data(plain(compose(["model=eigen_mlp", *EIGEN, "dataset.inputs=super_resolved"])))
+
+
+def test_a_part_of_an_image_has_no_eigen_images(tmp_path):
+    with pytest.raises(ConfigError, match="whole images of 48 px"):
+        train(compose(["model=eigen_mlp", *EIGEN, "loader.patch=32", f"paths.outputs={tmp_path}"]))

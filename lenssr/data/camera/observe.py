@@ -113,13 +113,19 @@ class TwoExposures:
 
     def __call__(self, images: Tensor, time: Tensor, unit: float, window: Window, address: Address) -> Observed:
         """Observe noise-free flux (B, size, size), exposed for ``time`` (B,)."""
-        time = time.view(-1, 1, 1)
-        where = (address.index.view(-1, 1, 1), address.epoch)
-        hr = self.hr.expose(images, time, (window.pixels(), *where, _HR), address.key)
-        binned = bin_sum(images, self.scale)
-        lr = self.lr.expose(binned, time, (window.pixels(self.scale), *where, _LR), address.key)
-        truth, variance = self.hr.moments(images, time)
-        return Observed(lr / self.scale**2, hr, truth, variance, images)
+        hr, lr = (self.one(camera, images, time, window, address) for camera in ("hr", "lr"))
+        truth, variance = self.hr.moments(images, time.view(-1, 1, 1))
+        return Observed(lr, hr, truth, variance, images)
+
+    def one(self, camera: str, images: Tensor, time: Tensor, window: Window, address: Address | None) -> Tensor:
+        """Return one of the two exposures, ``hr`` or ``lr``, as both are made; without an address, its mean."""
+        time, scale = time.view(-1, 1, 1), self.scale if camera == "lr" else 1
+        images, detector = bin_sum(images, scale), self.lr if camera == "lr" else self.hr
+        if address is None:
+            return detector.moments(images, time)[0] / scale**2
+        stream = _LR if camera == "lr" else _HR
+        where = (window.pixels(scale), address.index.view(-1, 1, 1), address.epoch, stream)
+        return detector.expose(images, time, where, address.key) / scale**2
 
     def expect_lr(
         self, images: Tensor, scene: Tensor, time: Tensor, address: Address, noise: Tensor | None = None

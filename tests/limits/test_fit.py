@@ -1,0 +1,63 @@
+"""A fit of lenses that vary: the truth within what it tells, and a vortex beside a lens whose mass is free."""
+
+import numpy as np
+import pytest
+import torch
+
+from lenssr.config.compose import compose, plain
+from lenssr.data.build import build_set
+from lenssr.limits.fit import Fitter
+from lenssr.limits.lenses import Lenses
+from lenssr.limits.prior import Prior
+
+
+@pytest.fixture(scope="module")
+def varied(tmp_path_factory):
+    words = [
+        "model=fitted",
+        "physics=corrected",
+        "physics.supersampling=1",
+        "dataset.source.classes=[no_sub,axion]",
+        "dataset.image_size=72",
+        "dataset.target=truth",
+        "scale.dataset={train: 2, validation: 2, test: 24}",
+        f"paths.outputs={tmp_path_factory.mktemp('varied')}",
+    ]
+    return build_set(plain(compose(words)))
+
+
+def fits(data, tried):
+    source, test = data.source, data.sets["test"]
+    lenses = {
+        name: Lenses(Prior(source.physics, name), source.instrument, data.observation.lr, data.scale, library=512)
+        for name in ("no_sub", "axion")
+    }
+    fitter = Fitter(lenses, 3, tried=[tried])
+    for batch in data.pairs("test", torch.device("cpu")):
+        for index, lr in zip(batch["index"].tolist(), batch["lr"], strict=True):
+            if test.parameters["class"][index] == tried:
+                row = test.parameters.iloc[[index]].select_dtypes("number")
+                true = {name: row[name].to_numpy(float) for name in row}
+                found = fitter(lr[0] * data.unit * data.scale**2, float(test.exposure_time[index]))
+                yield found, lenses[tried].prior, true
+
+
+def test_places_come_back_and_an_einstein_radius_stands_for_a_mass(varied):
+    prior = Prior(varied.source.physics, "axion")
+    points = np.random.default_rng(0).uniform(size=(50, len(prior.names)))
+    assert np.allclose(prior.places(prior.columns(points)), points)
+    assert np.allclose(prior.walled(prior.unwalled(points)), points) and prior.normal.sum() == 8
+
+
+def test_the_true_numbers_of_smooth_lenses_are_within_what_their_fits_tell(varied):
+    pulls = np.array([found.pulls(prior, true) for found, prior, true in fits(varied, "no_sub")])
+    assert pulls.shape == (12, 14)
+    rms = float(np.sqrt(np.square(pulls).mean()))
+    assert 0.7 < rms < 1.4  # 168 numbers, not all of their own
+    assert 0.55 < (np.abs(pulls) < 1).mean() < 0.85
+
+
+def test_a_vortex_takes_its_mass_from_the_lens(varied):
+    """What a smooth fit gives the lens is the lens's and the vortex's together."""
+    one = [found.pulls(prior, true)[:14] for found, prior, true in fits(varied, "axion")]
+    assert np.median(np.abs(one)) < 1.3
