@@ -6,6 +6,7 @@ import torch
 from helpers import words
 from scipy import stats
 
+from lenssr.data.camera.random import in_steps as philox_steps
 from lenssr.data.camera.random import normal, philox, poisson, uniform
 
 LAST = 2**32 - 1
@@ -38,6 +39,16 @@ def test_philox_gives_each_address_its_own_words_whatever_the_shape():
     single = torch.stack([torch.stack(philox((r, c, 3, 4), (1, 2))) for r in range(5) for c in range(7)])
     assert torch.equal(grid.flatten(1).T, single)
     assert len(grid.unique()) == grid.numel()
+
+
+def test_words_are_the_same_however_many_are_asked_for():
+    """More than are made at once, by broadcast and one row at a time, and in the way of another device."""
+    pixels, images, epoch = torch.arange(40_000).view(1, -1), torch.arange(5).view(-1, 1), torch.full((5, 1), 7)
+    whole = torch.stack(philox((pixels, images, epoch, 2), (1, -2)))
+    parts = [torch.stack(philox((pixels[0], int(image), 7, 2), (1, -2))) for image in images]
+    assert torch.equal(whole, torch.stack(parts, dim=1))
+    elsewhere = philox_steps((pixels, images, epoch, 2), (1, -2))
+    assert all(torch.equal(one, other) for one, other in zip(whole, elsewhere, strict=True))
 
 
 def test_uniform_is_strictly_inside_the_unit_interval():
