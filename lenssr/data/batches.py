@@ -109,7 +109,9 @@ class Reader:
             ConfigError: the set's images are not of two cameras that are simulated.
         """
         if not isinstance(self.observe, TwoExposures) or self.normalization != "constant":
-            raise ConfigError("Images are exposed as they are read of simulated sets alone: use model=resnet18.")
+            raise ConfigError(
+                "Images are exposed as they are read of simulated sets alone: use dataset=model1, or model=resnet18."
+            )
         index, window = where.index, where.window
         address = Address(index, where.epoch, (self.observe.seed, SPLITS[self.split]), where.rows)
         pixels = self._pixels.cut(index, window, where.rows)

@@ -35,6 +35,6 @@ def _built(dataset: dict[str, Any], config: dict[str, Any]) -> Any:
         loader=loader,
         labels=config["task"].get("targets", []),
         upscaler=instantiate(node, "task.upscaler") if node else None,
-        exposed=bool(config["task"].get("exposed", False)),
+        fresh=config["task"].get("fresh", "nothing"),
         verify=bool(config.get("verify", False)),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytorch_lightning as pl
 
 from lenssr.data.batches import EvaluationBatches, TrainingBatches
+from lenssr.data.endless import EndlessBatches, Sky
 from lenssr.data.lens_data import LensData
 from lenssr.errors import ConfigError
 
@@ -22,7 +23,11 @@ class LensDataModule(LensData, pl.LightningDataModule):
         world = trainer.world_size if trainer else 1
         if load.batch_size % world:
             raise ConfigError(f"loader.batch_size={load.batch_size} cannot be divided among {world} devices.")
-        return TrainingBatches(
+        kind, more = TrainingBatches, {}
+        if self.fresh == "images":
+            sky = (self.source, self.observation, self.inputs, self.labels, self.unit, load.seed, self.device())
+            kind, more = EndlessBatches, {"sky": Sky(*sky)}
+        return kind(
             reader=self.reader("train"),
             steps=load.steps,
             batch_size=load.batch_size,
@@ -35,6 +40,7 @@ class LensDataModule(LensData, pl.LightningDataModule):
             start=(lambda: trainer.global_step) if trainer else (lambda: 0),
             rank=trainer.global_rank if trainer else 0,
             world_size=world,
+            **more,
         )
 
     def val_dataloader(self) -> EvaluationBatches:

@@ -60,14 +60,15 @@ class LensData:
         image_size: HR pixels along a side.
         target: ``observed`` or ``truth``.
         normalization: ``constant`` or ``per_image_minmax``.
-        noise: of the training split, ``fresh`` or ``fixed``; of labelled images fixed, unless they are ``exposed``.
+        noise: of the training split, ``fresh`` or ``fixed``; of labelled images fixed, unless ``fresh`` says otherwise.
         inputs: what a network sees that tells labels: ``hr``, ``interpolated``, ``super_resolved`` or ``truth``.
         source: makes or finds the set.
         observation: draws a pair from a stored image.
         loader: see :class:`Loader`.
         labels: columns of the parameters that a task learns to tell; none where it learns images.
         upscaler: returns the trained network behind ``super_resolved``.
-        exposed: whether labelled training images are exposed as they are read, not once for all.
+        fresh: what of labelled training images is new whenever they are read: ``nothing``, ``noise``, or ``images``,
+            each of which is then made for one step alone.
         verify: compare the set's files with their checksums when it is prepared.
 
     Raises:
@@ -90,7 +91,7 @@ class LensData:
         loader: dict[str, Any],
         labels: Sequence[str] = (),
         upscaler: Callable[[], nn.Module] | None = None,
-        exposed: bool = False,
+        fresh: str = "nothing",
         verify: bool = False,
     ) -> None:
         super().__init__()
@@ -99,7 +100,7 @@ class LensData:
         self.source, self.observation = source, observation
         self.inputs, self.labels, self._upscaler = inputs, list(labels), upscaler
         self.loader = Loader(**loader)
-        self.exposed, self.verify = exposed, verify
+        self.fresh, self.verify = fresh, verify
         self._unit: float | None = None
         self._check()
 
@@ -129,7 +130,9 @@ class LensData:
                 f"loader.flips and loader.rotations turn the images, and {fixed[0]} would have to turn with them; "
                 "leave them off for this target."
             )
-        if self.exposed and self.inputs == "super_resolved":
+        if self.fresh not in ("nothing", "noise", "images"):
+            raise ConfigError(f"task.fresh={self.fresh} is neither nothing, nor noise, nor images.")
+        if self.fresh != "nothing" and self.inputs == "super_resolved":
             raise ConfigError(
                 "dataset.inputs=super_resolved would be upscaled at every step of this task, which exposes its images "
                 "anew; use hr or interpolated, or model=resnet18."
@@ -213,8 +216,9 @@ class LensData:
         """What a network sees that tells labels, made on first use."""
         upscale = self._upscaler() if self._upscaler and self.inputs == "super_resolved" else None
         about = {"observation": self.observation.config, "scale": self.scale}
-        sets = {split: images for split, images in self.sets.items() if not (self.exposed and split == "train")}
-        if self.exposed:
+        sets = self.sets
+        if self.fresh != "nothing":
+            sets = {split: images for split, images in sets.items() if split != "train"}
             about["splits"] = list(sets)
         with exact():
             return render(sets, self.pairs, self.inputs, upscale, about, self.device())
@@ -238,7 +242,7 @@ class LensData:
             raise ConfigError(f"The {split} split of dataset={self.name} is empty; give it at least one image.")
         if not self.labels:
             return self._pair_reader(split, device, self.unit)
-        if self.exposed and split == "train":
+        if self.fresh != "nothing" and split == "train":
             return ExposedReader(self._pair_reader(split, device, self.unit), self.label(split), self.inputs)
         images = self.rendered[split]
         return LabelledReader(images, self.label(split), self.unit, device, self._resident(images, device))

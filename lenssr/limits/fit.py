@@ -20,7 +20,9 @@ from lenssr.limits.lenses import Lenses
 from lenssr.limits.likelihood import moments
 from lenssr.limits.prior import Prior
 
-__all__ = ["Fitted", "Fitter"]
+__all__ = ["VORTEX", "Fitted", "Fitter"]
+
+VORTEX = ("log10_axion_mass", "vortex_angle")  # a vortex's own numbers, the last of its prior
 
 _STEP = 1e-3  # of the unit cube, or of a standard deviation, for derivatives
 _MOST, _GAIN = 40, 0.01  # steps of a fit; log-probability that one must gain to go on
@@ -45,8 +47,8 @@ class Fitted:
     log_likelihood: float
     name: str
 
-    def pulls(self, fitted: Prior, columns: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return how far the true numbers are from the fit's, in its standard deviations, (d,).
+    def pulls(self, fitted: Prior, columns: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """Return how far each true number is from the fit's, in its standard deviations.
 
         Of a vortex that was not seen, or is none, the numbers of lens and source alone.
 
@@ -55,13 +57,11 @@ class Fitted:
             columns: the true parameters, (1,) each; of no vortex the mass is NaN.
         """
         known = {key: value for key, value in columns.items() if np.isfinite(value).all()}
-        vortex = [name in ("log10_axion_mass", "vortex_angle") for name in fitted.names]
-        judged = ~np.array(vortex) | ("log10_axion_mass" in known)
         true = fitted.places({name: known.get(name, np.zeros(1)) for name in ("theta_E", *fitted.names)})[0]
         away = fitted.unwalled(true) - fitted.unwalled(self.point)
-        away = np.where(fitted.periodic, (away + 0.5) % 1 - 0.5, away)
-        found: np.ndarray = away[judged] / np.sqrt(np.diag(self.covariance)[judged])
-        return found
+        away = np.where(fitted.periodic, (away + 0.5) % 1 - 0.5, away) / np.sqrt(np.diag(self.covariance))
+        kept = set(fitted.names) - (set() if "log10_axion_mass" in known else set(VORTEX))
+        return {name: float(pull) for name, pull in zip(fitted.names, away, strict=True) if name in kept}
 
 
 class Fitter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from lenssr.data import LensDataModule
 from lenssr.data.batches import Batch
 from lenssr.errors import ConfigError
 from lenssr.limits.exposures import Exposures, physics_of
-from lenssr.limits.fit import Fitter
+from lenssr.limits.fit import VORTEX, Fitter
 from lenssr.limits.lenses import Lenses
 from lenssr.limits.prior import Prior
 from lenssr.limits.sampler import Fit, PosteriorSampler
@@ -162,16 +163,30 @@ class FittedImages(_Physical):
             [name for name in ("no_sub", "axion") if name in source.classes] or ["no_sub"],
         )  # fmt: skip
         self._data, self._split = data, split
-        self._pulls: dict[int, np.ndarray] = {}
+        self._pulls: dict[int, dict[str, float]] = {}
 
     def examine(self, data: LensDataModule, device: torch.device, split: str) -> Evaluation | LabelEvaluation:
         """Score a split."""
         self.attach(data, split)
         found = super().examine(data, device, split)
-        for name, width in _INTERVALS.items():
-            inside = [float((np.abs(self._pulls[index]) < width).mean()) for index in found.per_image["index"]]
-            found.per_image[f"prediction/parameters/{name}"] = inside
-        return found
+        return replace(found, per_image=found.per_image.assign(**self._within(found.per_image["index"])))
+
+    def _within(self, order: Iterable[int]) -> dict[str, list[float]]:
+        """Return which part of an image's parameters lie within their intervals, by score.
+
+        ``parameters`` are those of lens and source, ``vortex`` its own, where every lens has one.
+        """
+        parts = {"parameters": lambda name: name not in VORTEX}
+        if self._fitter.tried == ["axion"]:
+            parts["vortex"] = lambda name: name in VORTEX
+        pulls = [self._pulls[index] for index in order]
+        return {
+            f"prediction/{part}/{score}": [
+                float(np.mean([abs(pull) < width for name, pull in one.items() if chosen(name)])) for one in pulls
+            ]
+            for part, chosen in parts.items()
+            for score, width in _INTERVALS.items()
+        }
 
     def predict(self, batch: Batch) -> Tensor:
         """Return the images of the best fits, (B, 1, H, W)."""

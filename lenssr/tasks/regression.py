@@ -30,7 +30,8 @@ class Regression(Task):
     Args:
         targets: columns of the set's parameters.
         upscaler: the stage that reaches the data.
-        exposed: training images are exposed anew at every step; reaches the data.
+        fresh: what is new of a training image whenever it is read, ``nothing``, ``noise`` or ``images``; reaches the
+            data.
         **task: see :class:`lenssr.tasks.base.Task`; the loss config is not used.
 
     Raises:
@@ -42,7 +43,7 @@ class Regression(Task):
     mode = "min"
     test_settings = ("upscaler",)
 
-    def __init__(self, targets: list[str], upscaler: dict[str, Any], exposed: bool = False, **task: Any) -> None:
+    def __init__(self, targets: list[str], upscaler: dict[str, Any], fresh: str = "nothing", **task: Any) -> None:
         super().__init__(**task)
         self.targets = targets
         if self.model.outputs != self.wanted:

@@ -1,6 +1,7 @@
 """Networks that tell labels: what they see, what they learn, what is refused."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -243,8 +244,8 @@ def test_metrics_are_json(hr_run):
 @pytest.mark.parametrize("kind", ["hr", "interpolated", "truth"])
 def test_exposed_images_are_those_of_the_pairs_with_new_noise_each_epoch(tmp_path, kind):
     """Against the pairs of the same steps, both exposures made; the noise-free ones against an average of many."""
-    config = plain(compose(["model=eigen_mlp", *EIGEN, f"dataset.inputs={kind}", f"paths.outputs={tmp_path}"]))
-    data = build_data(config)
+    words = ["task.fresh=noise", f"dataset.inputs={kind}", f"paths.outputs={tmp_path}"]
+    data = build_data(plain(compose(["model=eigen_mlp", *EIGEN, *words])))
     exposed = data.train_dataloader()
     pairs = TrainingBatches(
         data._pair_reader("train", torch.device("cpu"), data.unit), 40, 12, 48, 2, 0, True, False, False
@@ -288,3 +289,37 @@ def test_upscaled_images_are_not_made_at_every_step(tmp_path):
 def test_a_part_of_an_image_has_no_eigen_images(tmp_path):
     with pytest.raises(ConfigError, match="whole images of 48 px"):
         train(compose(["model=eigen_mlp", *EIGEN, "loader.patch=32", f"paths.outputs={tmp_path}"]))
+
+
+def test_images_without_end_are_those_of_the_sky_each_once(tmp_path):
+    words = ["model=eigen_mlp", *EIGEN, "loader.batch_size=6", f"paths.outputs={tmp_path}"]
+    data, other = (build_data(plain(compose([*words, f"seed={seed}"]))) for seed in (0, 1))
+    batches = data.train_dataloader()
+    # the first of a set are drawn again
+    table, images = data.source.draw("train", 0, 12, torch.device("cpu"))
+    train = data.sets["train"]
+    assert torch.allclose(images, torch.from_numpy(train.images[:].copy()), atol=1e-5)
+    assert table["log10_axion_mass"].tolist() == train.parameters["log10_axion_mass"].tolist()
+    # and each step has others, of each seed its own
+    one, next_one, foreign = batches.batch(0), batches.batch(1), other.train_dataloader().batch(0)
+    masses = torch.cat([one["label"], next_one["label"], foreign["label"], data.label("train")]).flatten()
+    assert len(masses.unique()) == len(masses)
+    assert torch.equal(batches.batch(0)["input"], one["input"])
+    # noise of the size that the camera has, about what it should see
+    first = (1 << 32, 6, torch.device("cpu"))
+    clean, times = data.source.draw("train", *first)[1], data.source.draw("train", *first)[0]["exposure_time"]
+    time = torch.tensor(times.to_numpy(np.float32)).view(-1, 1, 1)
+    mean, variance = data.observation.hr.moments(clean, time)
+    pull = (one["input"][:, 0] * data.unit - mean) / variance.sqrt()
+    assert abs(float(pull.mean())) < 0.03 and float(pull.std()) == pytest.approx(1, abs=0.03)
+    # two devices share a batch
+    halves = [replace(batches, rank=rank, world_size=2).batch(1) for rank in (0, 1)]
+    assert torch.equal(torch.cat([half["input"] for half in halves]), next_one["input"])
+
+
+def test_a_set_that_is_not_simulated_has_an_end(tmp_path):
+    words = ["model=eigen_mlp", *EIGEN, "dataset=survey", "task.data.classes=[no_sub]", "task.targets=[theta_E]"]
+    with pytest.raises(ConfigError, match="without end of simulated sets alone"):
+        build_data(plain(compose([*words, f"paths.outputs={tmp_path}"]))).train_dataloader()
+    with pytest.raises(ConfigError, match=r"task\.fresh=new"):
+        build_data(plain(compose(["model=eigen_mlp", *EIGEN, "task.fresh=new"])))

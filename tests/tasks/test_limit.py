@@ -40,6 +40,17 @@ def test_a_fit_draws_the_lens(tmp_path):
     smooth = table[table["class"] != "cdm"]
     assert (smooth["prediction/truth/psnr"] > smooth["bilinear/truth/psnr"] + 6).all()
     assert found.metrics["parameters"] == 0 and "ceiling" in scores
+    assert (
+        0 < scores["prediction"]["parameters/within68"]["mean"] <= scores["prediction"]["parameters/within95"]["mean"]
+    )
+    assert "vortex/within68" not in scores["prediction"]
+
+
+def test_a_fit_of_vortices_alone_tries_nothing_else(tmp_path):
+    words = ["dataset.source.classes=[axion]", "model.library=128", f"paths.outputs={tmp_path}"]
+    found, table = scored("model=fitted", *TINY, *words)
+    assert {0.0, 0.5, 1.0} >= set(table["prediction/vortex/within68"])
+    assert "vortex/within95" in found.metrics["scores"]["prediction"]
 
 
 @pytest.mark.parametrize("inputs", ["hr", "interpolated"])

@@ -195,6 +195,12 @@ class SimulatedSource:
         table = sample(*arguments)
         making.write(shard, self._images(table, device, making, shard), table)
 
+    def draw(self, split: str, first: int, count: int, device: torch.device) -> tuple[pd.DataFrame, Tensor]:
+        """Return parameters and noise-free images (count, N, N) of a split by their numbers, which nothing keeps."""
+        table = sample(self.physics, self.exposure_time, self.classes, self.seed, split, count, self.scene, first)
+        images = np.concatenate(list(simulate(table, self.instrument, device, galaxies=self._sources)))
+        return table, torch.from_numpy(images).to(device)
+
     def finish(self, making: Making) -> None:
         """Put a set together whose shards are all done; call under the set's lock."""
         making.finish(lambda peaks: self._about(peaks["train"]))
