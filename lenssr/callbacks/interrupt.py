@@ -76,8 +76,8 @@ class GracefulStop(pl.Callback):
             self._restore()
             raise Interrupted(f"Stopped at step {step} of {trainer.max_steps}; repeat the command to go on from there.")
 
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Give the signals back."""
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Give the signals back, also where all steps were done before and no training began or ended."""
         self._restore()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
