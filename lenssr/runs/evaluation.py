@@ -127,14 +127,19 @@ def _changed(config: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
             )
     if ours:
         base = [assigned(group, config[group]["name"]) for group in _DATA] + [assigned("model", _option(config))]
-        chosen = plain(compose([*base, assigned(_PLACE, config["paths"]["outputs"]), *ours]))
+        base.append(assigned(_PLACE, config["paths"]["outputs"]))
+        chosen = plain(compose([*base, *ours]))
+        if not {names[override] for override in ours} & set(_DATA):  # the same set but for a number or two
+            shipped = plain(compose(base))
+            for group in _DATA:
+                chosen[group] = _kept(config[group], shipped[group], chosen[group])
         for path in (*_SEEN, "dataset.source.classes"):
             if path not in names.values() and select(config, path, _ABSENT) is not _ABSENT:
                 *parents, last = path.split(".")
                 select(chosen, ".".join(parents))[last] = select(config, path)
         config = {**config, **{group: chosen[group] for group in _DATA}}
         name, size = config["dataset"]["name"], config["dataset"]["image_size"]
-        say(f"The set is composed anew, from the shipped configs and these overrides: {name}, {size} px.")
+        say(f"The set is composed anew, with these overrides: {name}, {size} px.")
     changed = OmegaConf.create(config)
     update(changed, values)
     result: dict[str, Any] = plain(changed)
@@ -143,6 +148,13 @@ def _changed(config: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
         raise ConfigError(f"The run's model enlarges {size} times; give dataset.scale={size}.")
     validate(result)
     return result
+
+
+def _kept(own: Any, shipped: Any, chosen: Any) -> Any:
+    """Return what was chosen, and of a run's own what differs from what is shipped and was not chosen otherwise."""
+    if isinstance(own, dict) and isinstance(shipped, dict) and isinstance(chosen, dict):
+        return {key: _kept(own.get(key, value), shipped.get(key, value), value) for key, value in chosen.items()}
+    return own if chosen == shipped else chosen
 
 
 def _within(name: str, paths: Sequence[str]) -> bool:

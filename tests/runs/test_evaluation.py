@@ -6,6 +6,7 @@ import sys
 import pandas as pd
 import pytest
 import torch
+import yaml
 from tiny import TINY_RDN
 
 from lenssr.config.compose import compose
@@ -46,6 +47,20 @@ def test_another_set_is_brought_to_the_scale_of_training(run):
     assert found.metrics["unit"] == run.metrics["unit"] and found.metrics["images"] == 6
     config = (found.folder / "config.yaml").read_text()
     assert "amplitude: 40" in config and "blocks: 2" in config  # its own set, the run's model
+
+
+def test_a_single_number_leaves_the_rest_of_the_set_as_it_was(run):
+    """The run's images have 48 px where 150 are shipped; a set of another name has its own."""
+    found = evaluate(run.folder, ["dataset.source.splits.test=2"])
+    config = yaml.safe_load((found.folder / "config.yaml").read_text())
+    assert found.metrics["images"] == 2 and config["dataset"]["image_size"] == 48
+    assert config["dataset"]["source"]["image_size"] == 48 and config["dataset"]["source"]["splits"]["train"] == 9
+    own = pd.read_parquet(run.folder / "per_image.parquet")["prediction/truth/psnr"].tolist()[:2]
+    again = pd.read_parquet(found.folder / "per_image.parquet")["prediction/truth/psnr"].tolist()
+    assert again == pytest.approx(own)
+    changed = evaluate(run.folder, ["dataset.image_size=64", "dataset.source.splits.test=2"])
+    config = yaml.safe_load((changed.folder / "config.yaml").read_text())
+    assert config["dataset"]["source"]["image_size"] == 64 and config["dataset"]["source"]["splits"]["train"] == 9
 
 
 def test_what_a_network_was_trained_to_see_stays(tmp_path):
