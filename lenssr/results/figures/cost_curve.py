@@ -60,6 +60,7 @@ def cost_curve(rows: list[Row], path: Path) -> Path:
 
 def _by_solver(rows: list[Row]) -> dict[str, list[tuple[int, list[RunResult]]]]:
     found: dict[str, list[tuple[int, list[RunResult]]]] = {}
+    labels: dict[str, str] = {}
     for row in rows:
         if row.results and not row.limit and "ensemble/crps" in row.results[0].metrics["scores"]["prediction"]:
             config = read_config(row.results[0].folder)
@@ -67,7 +68,9 @@ def _by_solver(rows: list[Row]) -> dict[str, list[tuple[int, list[RunResult]]]]:
             if "sampler" in task:
                 solver = task["sampler"].replace("_", ", ") + ("" if task["residual"] else ", no residual")
             found.setdefault(solver, []).append((task.get("evaluations", 1), row.results))
-    return found
+            labels[solver] = row.label
+    # a solver that has one row goes by its name
+    return {labels[solver] if len(points) == 1 else solver: points for solver, points in found.items()}
 
 
 def _quality(result: RunResult, who: str, key: str) -> float:

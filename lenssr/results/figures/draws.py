@@ -67,7 +67,8 @@ def draws(rows: list[Row], path: Path, index: int = 1) -> Path:
     found = [(label, *_drawn(result, index)) for label, result in shown]
     _, _, seen, pixel = found[0]
     brightness, half = stretch(seen["hr"], seen["truth"]), seen["truth"].shape[-1] * pixel / 2
-    widest = max(float(np.quantile(images.std(0), 0.999)) for _, images, _, _ in found)
+    # of the row in the middle: the widest one's colours would show nothing of the others
+    widest = float(np.median([np.quantile(images.std(0), 0.999) for _, images, _, _ in found]))
     differ, spread = Normalize(-3 * widest, 3 * widest), Normalize(0, widest)
     headings = ("draw 1", "draw 2", "draw 1 − mean", "draw 2 − mean", "mean − truth", "standard deviation")
     lines = len(found)
@@ -90,12 +91,12 @@ def draws(rows: list[Row], path: Path, index: int = 1) -> Path:
             if axis in axes[0]:
                 axis.set_title(heading, fontsize=10)
         line[0].set_ylabel(fill(label, 22), fontsize=9)
-    for colours, span, aspect, label in (
-        ("inferno", axes[:, :2], 30, "flux / HR pixel / unit time (asinh)"),
-        ("RdBu_r", axes[:, 2:5], 45, "difference of flux"),
-        ("viridis", axes[:, 5:], 15, "flux"),
+    for colours, span, aspect, label, beyond in (
+        ("inferno", axes[:, :2], 30, "flux / HR pixel / unit time (asinh)", "neither"),
+        ("RdBu_r", axes[:, 2:5], 45, "difference of flux", "both"),
+        ("viridis", axes[:, 5:], 15, "flux", "max"),
     ):
-        bar = figure.colorbar(bars[colours], ax=span, location="bottom", aspect=aspect, shrink=0.9)
+        bar = figure.colorbar(bars[colours], ax=span, location="bottom", aspect=aspect, shrink=0.9, extend=beyond)
         bar.set_label(label, fontsize=8)
         bar.ax.tick_params(labelsize=7)
         if colours == "viridis":

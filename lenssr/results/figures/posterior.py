@@ -9,7 +9,7 @@ import numpy as np
 
 from lenssr.metrics.calibration import LEVELS
 from lenssr.metrics.posterior import PosteriorEvaluation
-from lenssr.results.figures.canvas import pyplot, save, stretch
+from lenssr.results.figures.canvas import mark, pyplot, save, stretch
 from lenssr.runs.folder import Run
 from lenssr.system.files import whole_file
 
@@ -53,7 +53,9 @@ def samples(found: PosteriorEvaluation, run: Run, data: LensDataModule) -> Path:
         drawn = axis.imshow(image, norm=norm, cmap=colours, origin="lower", extent=extent)
         axis.set_title(title, fontsize=10)
         axis.tick_params(labelsize=8)
-        figure.colorbar(drawn, ax=axis, shrink=0.85)
+        bar = figure.colorbar(drawn, ax=axis, shrink=0.85)
+        if norm is brightness:
+            mark(bar, float(images["hr"].max()))
     figure.supxlabel("arcsec; images in flux / HR pixel / unit time (asinh)", fontsize=9)
     figure.suptitle(f"{run.config['model']['name']}: {found.cost}", fontsize=11)
     return save(figure, run.file("figures") / "samples.png")
