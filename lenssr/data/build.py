@@ -33,7 +33,7 @@ def _built(dataset: dict[str, Any], config: dict[str, Any]) -> Any:
         dataset,
         "dataset",
         loader=loader,
-        labels=config["task"].get("targets", []),
+        labels=[*config["task"].get("targets", []), *config["task"].get("hints", {})],
         upscaler=instantiate(node, "task.upscaler") if node else None,
         fresh=config["task"].get("fresh", "nothing"),
         verify=bool(config.get("verify", False)),

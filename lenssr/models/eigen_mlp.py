@@ -38,11 +38,13 @@ class EigenMLP(LabelNetwork):
         width: of the perceptron's layers.
         blocks: pairs of layers with a skip.
         predict_variance: give the variance of each number too (Nix & Weigend 1994, doi:10.1109/ICNN.1994.374138).
+        hints: numbers that are learnt beside the outputs, and told in training alone.
 
     Attributes:
         basis: the eigen-images, (pixels, components); 0 until :meth:`look`.
         centre: the mean image, (pixels,).
         noise: the standard deviation of a component's noise.
+        hint_mean: of each hint over the training images, (hints,); ``hint_std`` likewise.
 
     Raises:
         ValueError: a number is out of its range.
@@ -51,24 +53,36 @@ class EigenMLP(LabelNetwork):
     basis: Tensor
     centre: Tensor
     noise: Tensor
+    hint_mean: Tensor
+    hint_std: Tensor
     looks = True
 
     def __init__(
-        self, outputs: int, image_size: int, components: int, width: int, blocks: int, predict_variance: bool
+        self,
+        outputs: int,
+        image_size: int,
+        components: int,
+        width: int,
+        blocks: int,
+        predict_variance: bool,
+        hints: int = 0,
     ) -> None:
         super().__init__(outputs, predict_variance)
         if not 0 < components <= image_size**2 or width < 1 or blocks < 1:
             raise ValueError(
                 f"width={width} and blocks={blocks} must be positive, and components={components} no more than pixels"
             )
-        self.image_size = image_size
+        self.image_size, self.hints = image_size, hints
+        self.told_numbers = outputs * (2 if predict_variance else 1)
         self.body = nn.Sequential(
             nn.Linear(components, width), *(_Residual(width) for _ in range(blocks)), nn.SiLU(),
-            nn.Linear(width, outputs * (2 if predict_variance else 1)),
+            nn.Linear(width, self.told_numbers + hints),
         )  # fmt: skip
         self.register_buffer("basis", torch.zeros(image_size**2, components))
         self.register_buffer("centre", torch.zeros(image_size**2))
         self.register_buffer("noise", torch.ones(()))
+        self.register_buffer("hint_mean", torch.zeros(hints))
+        self.register_buffer("hint_std", torch.ones(hints))
 
     @torch.no_grad()
     def look(self, images: Tensor, noise: float) -> None:
@@ -89,7 +103,20 @@ class EigenMLP(LabelNetwork):
         self.noise.copy_(max(left, left.new_tensor(noise), 1e-6 * rows.square().mean().sqrt()))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Map (B, 1, H, W) to the numbers (B, outputs) and the logarithm of their variances, or None.
+        """Map (B, 1, H, W) to the numbers (B, outputs) and the logarithm of their variances, or None."""
+        return self.with_hints(image)[0]
+
+    def calibrate_hints(self, mean: Tensor, std: Tensor) -> None:
+        """Set the location and scale of the hints, (hints,) each."""
+        self.hint_mean.copy_(mean)
+        self.hint_std.copy_(std)
+
+    def hinted(self, hints: Tensor) -> Tensor:
+        """Return hints (B, hints) in units of their spread, as :meth:`with_hints` tells them."""
+        return (hints - self.hint_mean) / self.hint_std
+
+    def with_hints(self, image: Tensor) -> tuple[tuple[Tensor, Tensor | None], Tensor]:
+        """Return what :meth:`forward` does, and the hints (B, hints) in units of their spread.
 
         Raises:
             ValueError: the images have another size than those that were looked at.
@@ -97,4 +124,5 @@ class EigenMLP(LabelNetwork):
         if image.shape[-2:] != (self.image_size, self.image_size):
             raise ValueError(f"images of {tuple(image.shape[-2:])} px where the eigen-images have {self.image_size}")
         places = (image.flatten(1).float() - self.centre) @ self.basis / (_LINEAR * self.noise)
-        return self.told(self.body(torch.asinh(places)))
+        found = self.body(torch.asinh(places))
+        return self.told(found[:, : self.told_numbers]), found[:, self.told_numbers :]

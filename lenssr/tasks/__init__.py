@@ -5,6 +5,7 @@ from lenssr.tasks.base import Task
 from lenssr.tasks.classification import Classification
 from lenssr.tasks.diffusion import Diffusion
 from lenssr.tasks.finding import LensFinding
+from lenssr.tasks.hinted import HintedRegression
 from lenssr.tasks.limit import FittedImages, ImageLimit, LabelLimit
 from lenssr.tasks.modelling import LensModelling
 from lenssr.tasks.posterior import Posterior
@@ -17,6 +18,7 @@ __all__ = [
     "Classification",
     "Diffusion",
     "FittedImages",
+    "HintedRegression",
     "ImageLimit",
     "LabelLimit",
     "LensFinding",

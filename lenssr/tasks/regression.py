@@ -57,6 +57,7 @@ class Regression(Task):
     def prepare(self, data: LensDataModule) -> None:
         """Set the network's location and scale to those of the training labels, and show it images if it needs that."""
         labels = data.label("train")
+        labels = labels[:, : len(self.targets)]
         self.model.calibrate(labels.mean(0), labels.std(0))
         if self.model.looks:
             if data.loader.patch != data.image_size:
@@ -68,8 +69,12 @@ class Regression(Task):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the loss of each image (B,), and the squared error in units of the labels' spread."""
-        mean, log_variance = self.model(batch["input"])
-        square = ((mean.float() - batch["label"]) / self.model.std).square()
+        return self.loss_of(self.model(batch["input"]), batch)
+
+    def loss_of(self, told: tuple[Tensor, Tensor | None], batch: Batch) -> dict[str, Tensor]:
+        """Return the same of what the network told."""
+        mean, log_variance = told
+        square = ((mean.float() - batch["label"][:, : len(self.targets)]) / self.model.std).square()
         if log_variance is None:
             return {"loss": square.mean(1)}
         log_variance = log_variance.float() - 2 * self.model.std.log()

@@ -19,8 +19,8 @@ from lenssr.data.sets.store import ImageSet
 from lenssr.errors import ConfigError
 from lenssr.evaluate import evaluate
 from lenssr.metrics.labels import evaluate_classes, evaluate_regression
-from lenssr.runs.build import build_data, build_model
-from lenssr.runs.load import load_run
+from lenssr.runs.build import build_data, build_model, build_task
+from lenssr.runs.load import load_run, load_task, read_config
 from lenssr.train import train
 
 
@@ -260,7 +260,7 @@ def test_exposed_images_are_those_of_the_pairs_with_new_noise_each_epoch(tmp_pat
             else pair[kind]
         )
         assert torch.allclose(one["input"], wanted, atol=1e-6)
-        assert torch.equal(one["label"], data.label("train")[one["index"]])
+        assert torch.equal(one["label"], data.label("train")[one["index"]])  # hints included
         seen.append(one["input"][one["index"].argsort()])
     expected, noise = data.looked_at(12)
     if kind == "truth":
@@ -323,3 +323,34 @@ def test_a_set_that_is_not_simulated_has_an_end(tmp_path):
         build_data(plain(compose([*words, f"paths.outputs={tmp_path}"]))).train_dataloader()
     with pytest.raises(ConfigError, match=r"task\.fresh=new"):
         build_data(plain(compose(["model=eigen_mlp", *EIGEN, "task.fresh=new"])))
+
+
+def test_hints_are_learnt_beside_the_target_and_not_asked_for(tmp_path):
+    words = [*(word for word in EIGEN if "steps" not in word), "trainer.max_steps=160", "loader.batch_size=32"]
+    words += ["model.width=32", "model.components=12", "scale.eigen.images={train: 64, validation: 8, test: 32}"]
+    found = train(compose(["model=eigen_mlp", *words, "optimizer.lr=0.005", f"paths.outputs={tmp_path}"]))
+    assert not [name for name in found.metrics["scores"]["prediction"] if "source" in name or "angle" in name]
+    task = load_task(found.folder)
+    data = build_data(read_config(found.folder))
+    batch = next(iter(data.evaluation("test")))
+    assert batch["label"].shape[1] == 4 and task.predict(batch).shape[1] == 1
+    wanted = task.model.hinted(task._hinted(batch["label"]))
+    parameters = data.sets["test"].parameters.iloc[: len(wanted)]
+    raw = wanted * task.model.hint_std + task.model.hint_mean
+    assert torch.allclose(
+        raw[:, 2], torch.tensor(np.cos(2 * parameters["vortex_angle"].to_numpy(np.float32))), atol=1e-5
+    )
+    error = (task.model.with_hints(batch["input"])[1] - wanted).square().mean(0)
+    assert (error[:2] < 0.5).all()  # where the source is; 1 is the mean, always
+
+
+@pytest.mark.parametrize(
+    ("words", "cause"),
+    [
+        (["task.hints.source_x=length"], "task.hints.source_x=length is unknown"),
+        (["model.hints=3"], r"model\.hints=3 where task\.hints are 4 numbers"),
+    ],
+)
+def test_hints_that_fit_nothing_are_refused(words, cause):
+    with pytest.raises(ConfigError, match=cause):
+        build_task(plain(compose(["model=eigen_mlp", *EIGEN, *words])))

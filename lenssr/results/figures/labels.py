@@ -24,7 +24,7 @@ _UNITS = {"log10_axion_mass": "log10(m / eV)", "theta_E": "θ_E / arcsec", "sour
 def regression(found: LabelEvaluation, run: Run, data: LensDataModule) -> Path:
     """Draw each target as told over its true value: images, and the mean and spread of equally filled bins."""
     right = data.label("test").numpy()[found.per_image["index"]]
-    names = data.labels
+    names = [name for name in data.labels if f"prediction/{name}/value" in found.per_image]  # hints are not told
     figure, axes = pyplot().subplots(2, len(names), figsize=(5 * len(names), 7), squeeze=False, layout="constrained")
     for column, name in enumerate(names):
         told = found.per_image[[f"prediction/{name}/value"]].set_axis(["told"], axis=1)
