@@ -34,9 +34,9 @@ class LensDataModule(LensData, pl.LightningDataModule):
             patch=load.patch,
             scale=self.scale,
             seed=load.seed,
-            fresh_noise=self.noise == "fresh",
-            flips=load.flips,
-            rotations=load.rotations,
+            fresh_noise=self.noise == "fresh" or self.fresh != "nothing",
+            flips=load.flips and self.fresh == "nothing",  # a mirror image is none of the sky's that is sampled
+            rotations=load.rotations and self.fresh == "nothing",
             start=(lambda: trainer.global_step) if trainer else (lambda: 0),
             rank=trainer.global_rank if trainer else 0,
             world_size=world,

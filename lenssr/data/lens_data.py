@@ -123,7 +123,7 @@ class LensData:
                 f"dataset.normalization={self.normalization} brings every image to a scale of its own; networks that "
                 "tell labels need dataset.normalization=constant."
             )
-        turned = (self.loader.flips or self.loader.rotations) and self.fresh != "images"  # which come as they are
+        turned = (self.loader.flips or self.loader.rotations) and self.fresh == "nothing"
         fixed = [name for name in self.labels if name not in _INVARIANT]
         if turned and fixed:
             raise ConfigError(

@@ -244,9 +244,10 @@ def test_metrics_are_json(hr_run):
 @pytest.mark.parametrize("kind", ["hr", "interpolated", "truth"])
 def test_exposed_images_are_those_of_the_pairs_with_new_noise_each_epoch(tmp_path, kind):
     """Against the pairs of the same steps, both exposures made; the noise-free ones against an average of many."""
-    words = ["task.fresh=noise", f"dataset.inputs={kind}", f"paths.outputs={tmp_path}"]
+    words = ["task.fresh=noise", f"dataset.inputs={kind}", "loader.flips=true", f"paths.outputs={tmp_path}"]
     data = build_data(plain(compose(["model=eigen_mlp", *EIGEN, *words])))
     exposed = data.train_dataloader()
+    assert exposed.fresh_noise and not exposed.flips
     pairs = TrainingBatches(
         data._pair_reader("train", torch.device("cpu"), data.unit), 40, 12, 48, 2, 0, True, False, False
     )

@@ -15,6 +15,7 @@ from lenssr.results.figures.cost_curve import cost_curve
 from lenssr.results.figures.draws import coverage, draws, has_exact
 from lenssr.results.figures.finding import table_pictures
 from lenssr.results.figures.intervals import has_intervals, intervals
+from lenssr.results.figures.labels_curve import labels_curve
 from lenssr.results.figures.sample import sample_of
 from lenssr.results.figures.shots_curve import shots_curve
 from lenssr.results.figures.spectra import spectra
@@ -46,6 +47,8 @@ def draw(table: Table, folder: Path) -> list[Path]:
         return table_pictures(table, folder)
     if has_intervals(table):
         return [intervals(table, folder / f"{table.name}_intervals.png")]
+    if any(row.curve for row in rows) and not any(_has(result, "report/psnr") for result in rows[0].results):
+        return [labels_curve(table, folder / f"{table.name}_curve.png")]
     if not any(_has(result, "report/psnr") for row in rows for result in row.results):
         return [_labels(table, folder / f"{table.name}_scores.png")]
     if any(row.curve for row in rows):

@@ -29,7 +29,7 @@ CAPTIONS = {
     "coverage": "How far the coverage of 50, 68 and 95 % intervals misses, by brightness; bars: spread over "
     "seeds, of a single run the standard error over images; grey: 3 %",
     "samples": "Draws from one posterior: the baseline, first seed",
-    "curve": "What each further real image buys: dots are runs, bars mean and spread over seeds and shots",
+    "curve": "What more training images buy: dots are runs, bars mean and spread over seeds (and shots)",
     "intervals": "Every score with its 95 % interval over the lenses; dashed: no bias, honest errors",
     "roc": "Completeness over false positives, mean and range of the trainings; at 1 % of them by the lens's size and "
     "its arcs' brightness, in bins of equally many lenses with 95 % intervals over trainings and lenses",
