@@ -68,6 +68,7 @@ def test_galaxies_of_any_size_and_brightness_pass_and_another_scale_does_not(nam
 # PSF, FWHM and pixel in arcsec, and electrons of the noise of an LR pixel
 STARS = {
     "euclid_vis_x2": (("gaussian", (0.17, 0.17)), 0.1, 24.0),
+    "euclid_vis_x2_draws": (("gaussian", (0.17, 0.17)), 0.1, 24.0),
     "rubin_to_euclid_x2": (("moffat", (0.71, 0.71), 4.765), 0.2, 500.0),
 }
 
