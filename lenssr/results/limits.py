@@ -148,7 +148,7 @@ def _draw(found: pd.DataFrame, path: Path) -> Path:
         low, high = binom.ppf([0.025, 0.975], len(part), 1 / _BINS)
         axis.axhspan(low, high, color="0.85", lw=0)
         axis.axhline(len(part) / _BINS, color="0.5", lw=1)
-        axis.hist(part["rank"], _BINS, (0, 1), histtype="step", color="C0", lw=1.5)
+        axis.hist(part["rank"], _BINS, range=(0, 1), histtype="step", color="C0", lw=1.5)
         axis.set_title(f"{name}: {parameter}", fontsize=10)
         axis.set_ylim(0, None)
         axis.tick_params(labelsize=8)
