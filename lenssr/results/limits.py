@@ -47,18 +47,21 @@ def _opened(run: str | Path) -> tuple[LensDataModule, Exposures, dict[int, Case]
 def ranks(data: LensDataModule, exposures: Exposures, cases: dict[int, Case]) -> pd.DataFrame:
     """Return, a line an image and a parameter, where the true value lies among the draws.
 
-    Columns: ``class``, ``parameter``, ``rank`` (the part of the draws below the truth, on a circle of those less than
-    half a turn below), ``pull`` (mean less truth, over the standard deviation).
+    Columns: ``class``, ``parameter``, ``rank`` (the part of the draws below the truth, a circle cut where its numbers
+    begin: evenly spread for draws of the true posterior, as the rank of any number that is made of draws and truth
+    alike), ``pull`` (mean less truth the shorter way, over the standard deviation).
     """
     parameters, rows = data.sets["test"].parameters, []
     for index, case in cases.items():
         prior = Prior(exposures.posteriors.setting.physics, case.name)
         true = prior.places({name: np.array([parameters[name][index]]) for name in prior.names})[0]
-        away = exposures.posteriors.read(index)[0].points - true
+        points = exposures.posteriors.read(index)[0].points
+        points, true = (np.where(prior.periodic, place % 1, place) for place in (points, true))
+        below, away = (points < true).mean(0), points - true
         away = np.where(prior.periodic, (away + 0.5) % 1 - 0.5, away)
-        for name, values in zip(prior.names, away.T, strict=True):
-            below, pull = float((values < 0).mean()), float(values.mean() / values.std(ddof=1))
-            rows.append({"class": case.name, "parameter": name, "rank": below, "pull": pull})
+        pulls = away.mean(0) / away.std(0, ddof=1)
+        for name, rank, pull in zip(prior.names, below, pulls, strict=True):
+            rows.append({"class": case.name, "parameter": name, "rank": float(rank), "pull": float(pull)})
     return pd.DataFrame(rows)
 
 
