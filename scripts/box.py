@@ -25,7 +25,7 @@ def _without_places(facts: Any) -> Any:
         return {key: _without_places(value) for key, value in facts.items() if key not in ("folder", "cwd", "host")}
     if isinstance(facts, list):
         return [_without_places(one) for one in facts if not str(one).startswith("paths.")]
-    return facts
+    return Path(facts).name if isinstance(facts, str) and Path(facts).is_absolute() else facts
 
 
 def _train(name: str, settings: list[str]) -> Path:
@@ -40,7 +40,8 @@ def _train(name: str, settings: list[str]) -> Path:
         run = train(compose([f"experiment=box_{name}", *settings])).folder
         fresh = export(run, Path(temporary) / name, onnx=False)
         write_json(fresh / "provenance.json", _without_places(read_json(run / "provenance.json")))
-        (fresh / "model.safetensors").chmod(0o644)
+        for weights in fresh.rglob("*.safetensors"):
+            weights.chmod(0o644)
         shutil.rmtree(BOX / name, ignore_errors=True)
         return Path(shutil.copytree(fresh, BOX / name))
 

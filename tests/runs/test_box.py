@@ -6,6 +6,7 @@ import torch
 from tiny import ROOT
 
 import lenssr
+from lenssr.config.kinds import draws_posteriors
 from lenssr.data.camera.psf import PSF
 from lenssr.errors import DataError, RunError
 from lenssr.runs.box import BOX, boxed, listing
@@ -15,6 +16,8 @@ from lenssr.runs.seen import seen_by
 from lenssr.system.files import read_json
 
 NAMES = sorted(boxed())
+DRAWS = [name for name in NAMES if draws_posteriors(read_config(BOX / name))]
+ALONE = [name for name in NAMES if name not in DRAWS]  # networks that give an image at once
 
 
 def test_the_box_is_small_and_whole():
@@ -31,6 +34,10 @@ def test_the_box_is_small_and_whole():
 def test_a_model_is_found_by_its_name_wherever_one_is(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert find(name) == BOX / name
+    if name in DRAWS:
+        product = lenssr.upscale(name, np.random.default_rng(0).normal(size=(32, 32)))[0]
+        assert product.sr.shape == (64, 64) and (product.err > 0).all()
+        return
     model = lenssr.load(name)
     found = model.predict(np.random.default_rng(0).normal(size=(32, 32)), check=False)
     assert np.asarray(found).shape == (64, 64) and np.isfinite(found).all()
@@ -47,10 +54,11 @@ def test_the_listing_tells_what_each_is_for():
     for name in NAMES:
         assert name in told
     assert "what hst_acs_f814w would see where euclid_vis looked" in told
+    assert DRAWS and "draws from the posterior" in told
 
 
 @pytest.mark.parametrize(("peak", "radius"), [(300, 25), (2000, 12), (40, 4)])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALONE)
 def test_galaxies_of_any_size_and_brightness_pass_and_another_scale_does_not(name, peak, radius):
     """In units of the noise, and pixels: one that fills the image with its light, a bright one, a faint one."""
     model = lenssr.load(name).predict
