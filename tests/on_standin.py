@@ -26,7 +26,7 @@ TASKS |= {
     "aae": ["model=aae", *TINY, "model.latent=8"],
     "resnet18": ["model=resnet18", *TINY_LABELS, "model.predict_variance=true"],
     "resnet18_classifier": ["model=resnet18_classifier", *TINY_LABELS],
-    "eigen": ["model=eigen_mlp", *TINY_EIGEN],
+    "eigen": ["model=eigen_mlp", *TINY_EIGEN, "task.fresh=noise"],  # images without end are made as sets are
     "lens_finder": ["model=lens_finder", "dataset=lens_finding", *TINY_FINDER],
     "flow": FLOW,
     "epsilon": [*FLOW, "task.prediction=epsilon", "task.sampler=dpm"],

@@ -54,6 +54,8 @@ def kept(overrides):
     found = []
     for config, metrics in records():
         loss = wanted.get("loss", "mse")
+        if config["physics"]["name"] != "deeplense":  # another set's
+            continue
         if config["model"]["name"] == wanted["model"] and config.get("loss", {}).get("name", loss) == loss:
             found.append(metrics)
     return found

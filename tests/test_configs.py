@@ -36,6 +36,7 @@ _MORE = {
     ("dataset", "survey"): ["task.data.classes=[no_sub]"],
     ("physics", "survey"): ["dataset=survey", "task.data.classes=[axion,cdm]"],
     **{("experiment", f"box_{name}"): _FEW for name in ("euclid_vis_x2", "rubin_to_euclid_x2")},
+    ("experiment", "box_euclid_vis_x2_draws"): [*_FEW, "model.widths=[8,8]", "task.draws=2", "task.evaluations=3"],
     ("experiment", "few_shot"): ["finetune=null"],
     ("sweep", "diffusion"): ["loader.patch=48"],
     ("sweep", "downstream"): TINY_LABELS,
