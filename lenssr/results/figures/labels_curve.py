@@ -21,6 +21,8 @@ def labels_curve(table: Table, path: Path) -> Path:
 
     A row without a number of images, as a limit, is a horizontal line, in the colour of the line that it bounds.
     """
+    from matplotlib.ticker import StrMethodFormatter
+
     figure, axis = pyplot().subplots(figsize=(7.4, 4.8), layout="constrained")
     column, shown = table.columns[0], [row for row in table.rows if row.curve and row.results]
     lines = list(dict.fromkeys(row.curve["line"] for row in shown if row.curve))
@@ -31,8 +33,8 @@ def labels_curve(table: Table, path: Path) -> Path:
             value = float(np.mean(_values(column, row.results)))
             axis.axhline(value, color=f"C{i}", ls=style, lw=1.2, label=row.label)
     axis.set(xscale="log", yscale="log", xlabel="different training images", ylabel=f"{column.group}: {column.label}")
-    for side in (axis.xaxis, axis.yaxis):
-        mark_decades(side)
+    mark_decades(axis.yaxis)
+    axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))  # decades alone: there are four and more
     axis.grid(alpha=0.3, which="both")
     figure.legend(*axis.get_legend_handles_labels(), loc="outside right upper", fontsize=8, frameon=False)
     return save(figure, path)
