@@ -91,11 +91,14 @@ class Reader:
 
     def read(self, where: Arrangement) -> Batch:
         """Return samples in their windows, with the noise of their epochs."""
-        index, window = where.index, where.window
-        pixels = self._pixels.cut(index, window, where.rows)
+        pixels, time, address = self._asked(where)
+        return self._scaled(self.observe(pixels, time, self.images.unit, where.window, address), where.index)
+
+    def _asked(self, where: Arrangement) -> tuple[Tensor, Tensor, Address]:
+        """Return the pixels of samples, their exposure times, and where their noise is."""
+        index = where.index
         address = Address(index, where.epoch, (self.observe.seed, SPLITS[self.split]), where.rows)
-        seen = self.observe(pixels, self._time[index], self.images.unit, window, address)
-        return self._scaled(seen, index)
+        return self._pixels.cut(index, where.window, where.rows), self._time[index], address
 
     def one(self, where: Arrangement, camera: str, noisy: bool = True) -> Tensor:
         """Return one of two exposures, ``lr`` or ``hr``, (B, 1, h, w), without the time that the other takes.
@@ -112,10 +115,8 @@ class Reader:
             raise ConfigError(
                 "Images are exposed as they are read of simulated sets alone: use dataset=model1, or model=resnet18."
             )
-        index, window = where.index, where.window
-        address = Address(index, where.epoch, (self.observe.seed, SPLITS[self.split]), where.rows)
-        pixels = self._pixels.cut(index, window, where.rows)
-        found = self.observe.one(camera, pixels, self._time[index], window, address if noisy else None)
+        pixels, time, address = self._asked(where)
+        found = self.observe.one(camera, pixels, time, where.window, address if noisy else None)
         return (found / self.unit).unsqueeze(1)
 
     def _scaled(self, seen: Observed, index: Tensor) -> Batch:

@@ -56,8 +56,7 @@ class Regression(Task):
 
     def prepare(self, data: LensDataModule) -> None:
         """Set the network's location and scale to those of the training labels, and show it images if it needs that."""
-        labels = data.label("train")
-        labels = labels[:, : len(self.targets)]
+        labels = data.label("train")[:, : len(self.targets)]
         self.model.calibrate(labels.mean(0), labels.std(0))
         if self.model.looks:
             if data.loader.patch != data.image_size:

@@ -191,13 +191,16 @@ class SimulatedSource:
     def make(self, making: Making, shard: Shard, device: torch.device | str = "cpu") -> None:
         """Make one shard of a set; any process may, at any time."""
         count, first = len(shard), shard.first
-        arguments = (self.physics, self.exposure_time, self.classes, self.seed, shard.split, count, self.scene, first)
-        table = sample(*arguments)
+        table = self._sample(shard.split, first, count)
         making.write(shard, self._images(table, device, making, shard), table)
+
+    def _sample(self, split: str, first: int, count: int) -> pd.DataFrame:
+        """Return the parameters of a split's images by their numbers."""
+        return sample(self.physics, self.exposure_time, self.classes, self.seed, split, count, self.scene, first)
 
     def draw(self, split: str, first: int, count: int, device: torch.device) -> tuple[pd.DataFrame, Tensor]:
         """Return parameters and noise-free images (count, N, N) of a split by their numbers, which nothing keeps."""
-        table = sample(self.physics, self.exposure_time, self.classes, self.seed, split, count, self.scene, first)
+        table = self._sample(split, first, count)
         images = np.concatenate(list(simulate(table, self.instrument, device, galaxies=self._sources)))
         return table, torch.from_numpy(images).to(device)
 
