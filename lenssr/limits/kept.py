@@ -26,7 +26,7 @@ from lenssr.system.progress import track
 
 __all__ = ["Case", "Posteriors", "Setting"]
 
-_FORMAT = 1  # of the files, and of how the samples are drawn
+_FORMAT = 2  # of the files, and of how the samples are drawn
 _TOLD = 256  # draws of the prior where little is unknown
 
 
@@ -41,6 +41,7 @@ class Setting:
         scale: HR pixels per pixel of that camera, along a side.
         particles: see :class:`lenssr.limits.sampler.PosteriorSampler`.
         library: likewise.
+        proposals: likewise.
         seed: likewise.
     """
 
@@ -50,13 +51,15 @@ class Setting:
     scale: int
     particles: int
     library: int
+    proposals: int
     seed: int
 
     def lenses(self, name: str, told: np.ndarray) -> Lenses:
         """Return what samples, for a class and for the sub-haloes that are told."""
         library = self.library if not told.size else max(_TOLD, self.particles)
         prior = Prior(self.physics, name, told)
-        return Lenses(prior, self.instrument, self.detector, self.scale, self.particles, library, self.seed)
+        numbers = (self.particles, library, self.seed, self.proposals)
+        return Lenses(prior, self.instrument, self.detector, self.scale, *numbers)
 
 
 @dataclass(frozen=True)

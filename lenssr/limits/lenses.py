@@ -35,6 +35,7 @@ class Lenses:
         particles: draws.
         library: draws of the prior that every image's posterior begins from.
         seed: of all that is drawn.
+        proposals: draws about those, from which they are drawn again by weight; 0: none.
     """
 
     def __init__(
@@ -46,9 +47,10 @@ class Lenses:
         particles: int = 128,
         library: int = 2048,
         seed: int = 0,
+        proposals: int = 0,
     ) -> None:
         self.prior, self.instrument, self.detector, self.scale = prior, instrument, detector, scale
-        self.particles, self.library, self.seed = particles, library, seed
+        self.particles, self.library, self.seed, self.proposals = particles, library, seed, proposals
 
     @cached_property
     def _start(self) -> tuple[np.ndarray, Tensor]:
@@ -85,11 +87,13 @@ class Lenses:
         def likelihood(at: np.ndarray) -> np.ndarray:
             return self.log_likelihood(at, seen, time)
 
-        return anneal(likelihood, points, values, rng, self.particles, periodic=self.prior.periodic)
+        periodic, proposals = self.prior.periodic, self.proposals
+        return anneal(likelihood, points, values, rng, self.particles, periodic=periodic, proposals=proposals)
 
     def log_likelihood(self, points: np.ndarray, seen: Tensor, time: float) -> np.ndarray:
         """Return how probable an exposure is, given points of the unit cube, (n,)."""
-        return self.of_flux(self.binned(points), seen, time)
+        parts = (bin_sum(images, self.scale) for images in self._rendered(points))
+        return np.concatenate([self.of_flux(flux, seen, time) for flux in parts])
 
     @torch.inference_mode()
     def likeliest(self, seen: Tensor, time: float, count: int) -> np.ndarray:

@@ -33,12 +33,14 @@ def log_likelihood(seen: Tensor, flux: Tensor, time: float, detector: Detector) 
         if detector.clip:
             raise NotImplementedError("no camera of this package clips with single shot noise")
         return _gaussian(counts - mean, mean + background).double().sum(dim=(-2, -1))
-    counts = counts.round()
-    above = _gaussian(counts + 1 - mean, mean + background + counts + 1)
-    dark = (counts == 0).expand_as(above)
-    below = torch.special.ndtr(-mean[dark] / (mean[dark] + background).sqrt())
-    above[dark] = (above[dark].exp() + below).clamp(min=1e-30).log()
-    return above.double().sum(dim=(-2, -1))
+    counts, mean = counts.round().flatten(), mean.flatten(1)
+    lit, dark = counts.nonzero()[:, 0], (counts == 0).nonzero()[:, 0]
+    spread = mean + background
+    seen_lit, lit_mean = counts[lit] + 1, mean[:, lit]
+    found = _gaussian(seen_lit - lit_mean, spread[:, lit] + seen_lit).double().sum(-1)
+    none, width = mean[:, dark], spread[:, dark]
+    density = _gaussian(1 - none, width + 1).exp() + torch.special.ndtr(-none / width.sqrt())
+    return found + density.clamp(min=1e-30).log().double().sum(-1)
 
 
 def moments(flux: Tensor, time: float, detector: Detector) -> tuple[Tensor, Tensor]:

@@ -15,20 +15,23 @@ class PosteriorSampler(nn.Module):
     Args:
         particles: draws from each posterior, even.
         library: draws of the prior from which every image's posterior begins.
+        proposals: draws about these, from which they are drawn again by weight; 0: they stay.
         seed: of all that is drawn.
 
     Raises:
         ConfigError: these numbers make no sample.
     """
 
-    def __init__(self, particles: int, library: int, seed: int) -> None:
+    def __init__(self, particles: int, library: int, proposals: int, seed: int) -> None:
         super().__init__()
         if particles < 8 or particles % 2 or library < particles:
             raise ConfigError(
                 f"model.particles={particles} and model.library={library}: particles are even and 8 or more, and the "
                 "library holds as many or more."
             )
-        self.particles, self.library, self.seed = particles, library, seed
+        if proposals < 0:
+            raise ConfigError(f"model.proposals={proposals} must be 0 or more.")
+        self.particles, self.library, self.proposals, self.seed = particles, library, proposals, seed
 
 
 class Fit(nn.Module):

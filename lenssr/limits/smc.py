@@ -2,15 +2,18 @@
 
 The likelihood's power rises from 0 to 1 in steps that keep half of the sample effective (Del Moral et al. 2006,
 doi:10.1111/j.1467-9868.2006.00553.x); between steps the particles move along differences of others (ter Braak 2006,
-doi:10.1007/s11222-006-8769-1), which follow the posterior's shape and lead from one of its modes to another.
+doi:10.1007/s11222-006-8769-1), which follow the posterior's shape and lead from one of its modes to another. At
+last the particles are drawn again from a mixture about them, by weight (:mod:`lenssr.limits.mixture`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+from lenssr.limits.mixture import reweighed
 
 __all__ = ["Sample", "anneal"]
 
@@ -18,6 +21,7 @@ _EFFECTIVE = 0.5  # of the sample, after each step
 _JITTER = 1e-2  # of the spread of a coordinate, added to every move
 _LEAP = 0.1  # of the moves go the whole difference of two particles, from mode to mode
 _BEST = 0.3  # acceptance that the moves' length aims at
+_ROUNDS, _FEWEST = 4, 0.25  # of drawing anew; draws' worth below which none is, over the particles
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ def anneal(
     moves: int = 2,
     last: int = 6,
     periodic: np.ndarray | None = None,
+    proposals: int = 0,
 ) -> Sample:
     """Draw from a posterior whose prior is uniform in the unit cube.
 
@@ -58,6 +63,7 @@ def anneal(
         moves: of every particle after each step.
         last: moves at the end.
         periodic: coordinates whose 0 and 1 are the same, bool (d,).
+        proposals: draws of the mixture from which the particles are drawn at last; 0: they stay where they moved.
     """
     periodic = np.zeros(points.shape[1], bool) if periodic is None else periodic
     power, evidence, count, length = 0.0, 0.0, 0, 1.0
@@ -72,15 +78,37 @@ def anneal(
             points, values, accepted = _moved(log_likelihood, points, values, power, rng, periodic, length)
             length = float(np.clip(length * np.exp(accepted - _BEST), 0.1, 2.0))
             count += len(points)
-    return Sample(points, values, evidence, count)
+    sample = Sample(points, values, evidence, count)
+    return _drawn_again(log_likelihood, sample, rng, proposals, periodic) if proposals else sample
+
+
+def _drawn_again(
+    log_likelihood: Callable[[np.ndarray], np.ndarray],
+    sample: Sample,
+    rng: np.random.Generator,
+    proposals: int,
+    periodic: np.ndarray,
+) -> Sample:
+    """Draw the particles anew, by weight, from a mixture about them; some rounds where a mixture fits badly."""
+    size, count = len(sample.points), sample.evaluations
+    for _ in range(_ROUNDS):
+        points, values, weight = reweighed(log_likelihood, sample.points, rng, proposals, periodic)
+        count += proposals
+        worth = _effective(weight)
+        if worth < _FEWEST * size:  # the mixture misses the posterior's shape: the particles are better
+            break
+        chosen = _resampled(weight, size, rng)
+        sample = Sample(points[chosen], values[chosen], _log_mean(weight), count)
+        if worth >= size:
+            break
+    return replace(sample, evaluations=count)
 
 
 def _step(values: np.ndarray, most: float, effective: float) -> float:
     """Return the rise of the power, at most ``most``, that leaves a part of the sample effective."""
 
     def left(step: float) -> float:
-        weight = np.exp(step * (values - values.max()))
-        return float(weight.sum() ** 2 / np.square(weight).sum() / len(values))
+        return _effective(step * values) / len(values)
 
     if left(most) >= effective:
         return most
@@ -89,6 +117,12 @@ def _step(values: np.ndarray, most: float, effective: float) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if left(middle) >= effective else (low, middle)
     return max(low, 1e-12 * most)
+
+
+def _effective(weight: np.ndarray) -> float:
+    """Return how many draws of equal weight are worth as much as draws whose weights' logarithms these are."""
+    share = np.exp(weight - weight.max())
+    return float(share.sum() ** 2 / np.square(share).sum())
 
 
 def _log_mean(weight: np.ndarray) -> float:

@@ -1,7 +1,7 @@
 """Are the limits what they say? Simulation-based calibration of the posteriors, and a second sampler on some of them.
 
 Where the draws are of the true posterior, true values fall evenly among them (Talts et al. 2018, arXiv:1804.06788). The
-second sampler is emcee's affine-invariant ensemble (Foreman-Mackey et al. 2013, arXiv:1202.3665), begun at the fit.
+second sampler is nautilus (Lange 2023, arXiv:2306.16923): nested sampling from the whole prior, which finds every mode.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import torch
 from lenssr.data import LensDataModule
 from lenssr.errors import ConfigError
 from lenssr.limits.exposures import Exposures
-from lenssr.limits.fit import Fitter
 from lenssr.limits.kept import Case
 from lenssr.limits.lenses import Lenses
 from lenssr.limits.prior import Prior
@@ -30,7 +29,7 @@ from lenssr.tasks import ImageLimit, LabelLimit
 
 __all__ = ["agreement", "main", "ranks"]
 
-_WALKERS, _STEPS, _BURN = 32, 400, 150  # of the second sampler
+_LIVE, _WORTH = 1000, 4000  # of the second sampler: points that live, and draws that its answer is worth at least
 _BINS = 10  # of the histograms of ranks
 
 
@@ -68,58 +67,56 @@ def ranks(data: LensDataModule, exposures: Exposures, cases: dict[int, Case]) ->
 def agreement(exposures: Exposures, cases: list[Case]) -> pd.DataFrame:
     """Return, a line an image and a parameter, how two samplers differ.
 
-    Columns: ``index``, ``parameter``, ``shift`` (difference of the means over the standard deviation) and ``ratio`` (of
-    the standard deviations).
+    Columns: ``index``, ``parameter``, ``shift`` (difference of the means over the standard deviation), ``ratio`` (of
+    the standard deviations) and ``evidence`` (difference of its logarithms).
+    """
+    setting, rows = exposures.posteriors.setting, []
+    known = {name: setting.lenses(name, np.zeros((3, 0))) for name in ("no_sub", "axion")}
+    with track("second sampler", len(cases), "images") as advance:
+        for case in cases:
+            points, weight, evidence = nested(known[case.name], case)
+            first = exposures.posteriors.read(case.index)[0]
+            more = {"index": case.index, "evidence": first.log_evidence - evidence}
+            rows += [more | row for row in _compared(known[case.name].prior, first.points, points, weight)]
+            advance(1)
+    return pd.DataFrame(rows)
+
+
+def nested(lenses: Lenses, case: Case) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return draws of an exposure's posterior (N, d), their weights (N,), and the evidence's logarithm.
 
     Raises:
         ConfigError: the second sampler is not installed.
     """
     try:
-        import emcee
+        from nautilus import Sampler
     except ImportError as error:
         raise ConfigError("The second sampler is missing: pip install 'lenssr[limits]'.") from error
-    setting, rows = exposures.posteriors.setting, []
-    known = {name: setting.lenses(name, np.zeros((3, 0))) for name in ("no_sub", "axion")}
-    with track("second sampler", len(cases), "images") as advance:
-        for case in cases:
-            lenses = known[case.name]
-            seen = torch.from_numpy(case.seen)
-            start = _start(Fitter(known, 2, tried=[case.name]), lenses, seen, case)
+    seen, periodic = torch.from_numpy(case.seen), np.flatnonzero(lenses.prior.periodic)
 
-            def posterior(points: np.ndarray, lenses: Lenses = lenses, seen: Any = seen, case: Case = case) -> Any:
-                inside = ((points >= 0) & (points <= 1) | lenses.prior.periodic).all(1)
-                found = np.full(len(points), -np.inf)
-                if inside.any():
-                    with torch.inference_mode():
-                        found[inside] = lenses.log_likelihood(points[inside] % 1, seen, case.time)
-                return found
+    def likelihood(points: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return lenses.log_likelihood(points, seen, case.time)
 
-            sampler = emcee.EnsembleSampler(_WALKERS, start.shape[1], posterior, vectorize=True)
-            sampler.run_mcmc(start, _STEPS)
-            other = sampler.get_chain(discard=_BURN, flat=True)
-            rows += _compared(case.index, lenses.prior, exposures.posteriors.read(case.index)[0].points, other)
-            advance(1)
-    return pd.DataFrame(rows)
+    sampler = Sampler(
+        lambda points: points, likelihood, len(lenses.prior.names), n_live=_LIVE, vectorized=True, pass_dict=False,
+        periodic=periodic, seed=case.index,
+    )  # fmt: skip
+    sampler.run(n_eff=_WORTH)
+    points, weight, _ = sampler.posterior()
+    return np.asarray(points), np.exp(weight), float(sampler.log_z)
 
 
-def _start(fitter: Fitter, lenses: Lenses, seen: torch.Tensor, case: Case) -> np.ndarray:
-    """Return walkers about the fit, as wide as its covariance."""
-    found = fitter(seen, case.time)
-    rng = np.random.default_rng(case.index)
-    width = np.minimum(np.sqrt(np.diag(found.covariance)), 0.1)
-    near = lenses.prior.unwalled(found.point) + width * rng.normal(size=(_WALKERS, len(found.point)))
-    return np.where(lenses.prior.periodic, near, np.clip(lenses.prior.walled(near), 1e-3, 1 - 1e-3))
-
-
-def _compared(index: int, prior: Prior, one: np.ndarray, other: np.ndarray) -> list[dict[str, Any]]:
+def _compared(prior: Prior, one: np.ndarray, other: np.ndarray, weight: np.ndarray) -> list[dict[str, Any]]:
     rows = []
     for k, name in enumerate(prior.names):
         a, b = one[:, k], other[:, k]
         if prior.periodic[k]:  # about a common middle
             middle = np.angle(np.exp(2j * np.pi * a).mean()) / (2 * np.pi)
             a, b = ((x - middle + 0.5) % 1 - 0.5 for x in (a, b))
-        rows.append({"index": index, "parameter": name, "shift": (a.mean() - b.mean()) / b.std(),
-                     "ratio": a.std(ddof=1) / b.std()})  # fmt: skip
+        mean = np.average(b, weights=weight)
+        width = np.sqrt(np.average(np.square(b - mean), weights=weight))
+        rows.append({"parameter": name, "shift": (a.mean() - mean) / width, "ratio": a.std(ddof=1) / width})
     return rows
 
 

@@ -19,7 +19,12 @@ from lenssr.tasks.base import Task
 __all__ = ["Posterior", "against_exact"]
 
 _COMPONENTS = 2  # directions in which draws are told from exact ones
-_EXACT = (128, 2048, 0)  # particles, library and seed of the exact draws: those of configs/model/limit.yaml
+_EXACT = (
+    128,
+    2048,
+    1024,
+    0,
+)  # particles, library, proposals and seed of the exact draws: those of configs/model/limit.yaml
 
 
 def against_exact(data: LensDataModule, split: str, images: int) -> dict[str, Score]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from lenssr.limits.mixture import Mixture, reweighed
 from lenssr.limits.smc import anneal
 
 WIDTH = np.array([0.01, 0.03, 0.02])
@@ -69,3 +70,52 @@ def test_true_values_fall_evenly_among_the_draws():
         places.append((found.points < truth).mean(0))
     for column in np.array(places).T:
         assert stats.kstest(column, "uniform").pvalue > 0.005
+
+
+def test_a_mixture_has_the_density_that_its_draws_have():
+    rng = np.random.default_rng(3)
+    periodic = np.array([False, True])
+    mixture = Mixture(rng.uniform(0.4, 0.6, (40, 2)), periodic)
+    draws = mixture.draw(100_000, rng)
+    assert ((draws[:, 1] >= 0) & (draws[:, 1] < 1)).all()
+    box = np.array([[0.45, 0.5], [0.5, 0.55]])  # its share of the draws is the integral of the density over it
+    axes = [np.linspace(*side, 61)[:-1] + (side[1] - side[0]) / 120 for side in box]
+    grid = np.stack([axis.ravel() for axis in np.meshgrid(*axes)], 1)
+    integral = np.exp(mixture.log_density(grid)).mean() * np.prod(box[:, 1] - box[:, 0])
+    share = ((draws >= box[:, 0]) & (draws < box[:, 1])).all(1).mean()
+    assert share == pytest.approx(integral, rel=4 / (share * 1e5) ** 0.5)
+    known = stats.multivariate_t(mixture.points[0], mixture.factors[0] @ mixture.factors[0].T, df=5)
+    alone = Mixture(mixture.points[:1], np.array([False, False]))
+    alone.__dict__["factors"] = mixture.factors[:1]  # one point has no neighbourhood
+    assert alone.log_density(draws[:50]) == pytest.approx(known.logpdf(draws[:50]))
+
+
+def test_weights_give_back_shares_width_and_evidence_that_particles_lost():
+    def likelihood(points):
+        return np.logaddexp(np.log(0.75) + stats.norm.logpdf(points, 0.2, 0.01).sum(1),
+                            np.log(0.25) + stats.norm.logpdf(points, 0.7, 0.02).sum(1))  # fmt: skip
+
+    rng = np.random.default_rng(4)
+    wrong = np.concatenate([rng.normal(0.2, 0.007, (64, 2)), rng.normal(0.7, 0.015, (64, 2))])  # shares of a half
+    points, _, weight = reweighed(likelihood, wrong, rng, 4096, np.zeros(2, bool))
+    share = np.exp(weight - weight.max())
+    share /= share.sum()
+    low = points[:, 0] < 0.45
+    assert share[low].sum() == pytest.approx(0.75, abs=0.03)
+    width = np.sqrt(np.average(np.square(points[low] - 0.2), weights=share[low], axis=0))
+    assert width == pytest.approx(0.01, rel=0.08)
+    assert np.log(np.exp(weight).mean()) == pytest.approx(0, abs=0.05)
+
+
+def test_particles_that_are_drawn_anew_keep_two_modes_in_their_shares():
+    def likelihood(points):
+        return np.logaddexp(np.log(0.75) + stats.norm.logpdf(points, 0.2, 0.01).sum(1),
+                            np.log(0.25) + stats.norm.logpdf(points, 0.7, 0.01).sum(1))  # fmt: skip
+
+    off = {0: [], 1024: []}
+    for seed in range(16):
+        for proposals, errors in off.items():
+            found = annealed(likelihood, seed, size=2, particles=64, library=2048, proposals=proposals)
+            errors.append((found.points[:, 0] < 0.45).mean() - 0.75)
+    rms = {proposals: np.sqrt(np.square(errors).mean()) for proposals, errors in off.items()}
+    assert rms[1024] < 0.075 and rms[1024] < 0.7 * rms[0]

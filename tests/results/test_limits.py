@@ -30,9 +30,9 @@ def test_ranks_of_right_posteriors_are_even_and_those_of_moved_ones_are_not(run)
 
 
 def test_two_samplers_agree_and_the_command_says_so(run, tmp_path, monkeypatch, capsys):
-    pytest.importorskip("emcee")
-    monkeypatch.setattr(limits, "_STEPS", 120)
-    monkeypatch.setattr(limits, "_BURN", 40)
+    pytest.importorskip("nautilus")
+    monkeypatch.setattr(limits, "_LIVE", 200)
+    monkeypatch.setattr(limits, "_WORTH", 400)
     monkeypatch.setattr("sys.argv", ["limits", str(run), "--second", "2", "--to", str(tmp_path)])
     limits.main()
     told = capsys.readouterr().out
@@ -40,6 +40,7 @@ def test_two_samplers_agree_and_the_command_says_so(run, tmp_path, monkeypatch, 
     assert "ranks even with p" in told and (tmp_path / "limit_lr_ranks.png").is_file()
     place = [row for row in known["second"] if row["parameter"].startswith("source_")]
     assert len(place) == 4 and all(abs(row["shift"]) < 1 and 0.5 < row["ratio"] < 2 for row in place)
+    assert all(abs(row["evidence"]) < 0.7 for row in known["second"])
 
 
 def test_another_run_is_no_limit(run, tmp_path):
