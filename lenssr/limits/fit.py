@@ -2,15 +2,15 @@
 
 The posterior's maximum by scoring: steps along the Fisher information, damped as Levenberg and Marquardt do, from the
 likeliest of many draws of the prior. Numbers of a normal distribution are fitted in its standard deviations and held
-by it; the others are free between their bounds. What a vortex adds is sought about the smooth lens's fit, whose
-numbers give way as far as they are linear. Of the two the one with the better Bayesian information criterion stays
-(Schwarz 1978, doi:10.1214/aos/1176344136).
+by it; the others are free between their bounds. Vortices are put on the smooth lens's fit (:mod:`.vortex`), and the
+likeliest are fitted. Of the two classes the one with the better Bayesian information criterion stays (Schwarz 1978,
+doi:10.1214/aos/1176344136).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,15 +19,18 @@ from torch import Tensor
 from lenssr.limits.lenses import Lenses
 from lenssr.limits.likelihood import moments
 from lenssr.limits.prior import Prior
+from lenssr.limits.steps import bounded
+from lenssr.limits.vortex import VORTEX, Profile, grid, sampled, without
 
 __all__ = ["VORTEX", "Fitted", "Fitter"]
-
-VORTEX = ("log10_axion_mass", "vortex_angle")  # a vortex's own numbers, the last of its prior
 
 _STEP = 1e-3  # of the unit cube, or of a standard deviation, for derivatives
 _MOST, _GAIN = 40, 0.01  # steps of a fit; log-probability that one must gain to go on
 _DAMPED, _FACTOR = 1e-2, 6.0  # damping at first, and how it changes
 _TRIED = (8, 12)  # masses and angles of the vortices that are put on a smooth fit
+_GIVING, _GIVING_MORE = 2, 4  # steps of the others' numbers about a smooth fit, and about that of a vortex
+_DRAWS = 1000  # of a posterior
+_NEIGHBOURS = np.array([0.13, 0.09])  # how near two of them are
 
 
 @dataclass(frozen=True)
@@ -40,17 +43,20 @@ class Fitted:
             of the Fisher information and of what the prior adds to it, (d, d).
         log_likelihood: there, with the logarithm of the prior of the normal coordinates.
         name: the class.
+        draws: of the posterior, its normal coordinates in standard deviations, (n, d); None: it is taken for Gaussian.
     """
 
     point: np.ndarray
     covariance: np.ndarray
     log_likelihood: float
     name: str
+    draws: np.ndarray | None = None
 
     def pulls(self, fitted: Prior, columns: Mapping[str, np.ndarray]) -> dict[str, float]:
         """Return how far each true number is from the fit's, in its standard deviations.
 
-        Of a vortex that was not seen, or is none, the numbers of lens and source alone.
+        Among draws: the standard deviations below which as large a part of a Gaussian lies. Of a vortex that was not
+        seen, or is none, the numbers of lens and source alone.
 
         Args:
             fitted: the prior of the class that was fitted.
@@ -58,10 +64,24 @@ class Fitted:
         """
         known = {key: value for key, value in columns.items() if np.isfinite(value).all()}
         true = fitted.places({name: known.get(name, np.zeros(1)) for name in ("theta_E", *fitted.names)})[0]
-        away = fitted.unwalled(true) - fitted.unwalled(self.point)
-        away = np.where(fitted.periodic, (away + 0.5) % 1 - 0.5, away) / np.sqrt(np.diag(self.covariance))
+        away = self._away(fitted.unwalled(true), fitted)
         kept = set(fitted.names) - (set() if "log10_axion_mass" in known else set(VORTEX))
         return {name: float(pull) for name, pull in zip(fitted.names, away, strict=True) if name in kept}
+
+    def _away(self, true: np.ndarray, fitted: Prior) -> np.ndarray:
+        from scipy.special import ndtri
+
+        middle = fitted.unwalled(self.point)
+        if self.draws is None:
+            return _shorter(true - middle, fitted) / np.sqrt(np.diag(self.covariance))
+        turns = np.exp(2j * np.pi * self.draws).sum(0)
+        middle = np.where(fitted.periodic, np.angle(turns) / (2 * np.pi), middle)
+        below = (_shorter(self.draws - middle, fitted) < _shorter(true - middle, fitted)).sum(0)
+        return np.asarray(ndtri((below + 0.5) / (len(self.draws) + 1)))
+
+
+def _shorter(away: np.ndarray, prior: Prior) -> np.ndarray:
+    return np.where(prior.periodic, (away + 0.5) % 1 - 0.5, away)
 
 
 class Fitter:
@@ -71,10 +91,14 @@ class Fitter:
         lenses: by class: ``no_sub``, and ``axion`` if vortices are tried.
         starts: fits of an image and a class.
         tried: the classes that a lens may be of.
+        nodes: vortices of a round that weighs the modes of a vortex's posterior; 0: it is taken for Gaussian.
     """
 
-    def __init__(self, lenses: dict[str, Lenses], starts: int, tried: Sequence[str] = ("no_sub", "axion")) -> None:
-        self.lenses, self.starts, self.tried = lenses, starts, [name for name in tried if name in lenses]
+    def __init__(
+        self, lenses: dict[str, Lenses], starts: int, tried: Sequence[str] = ("no_sub", "axion"), nodes: int = 0
+    ) -> None:
+        self.lenses, self.starts, self.nodes = lenses, starts, nodes
+        self.tried = [name for name in tried if name in lenses]
 
     @torch.inference_mode()
     def __call__(self, seen: Tensor, time: float) -> Fitted:
@@ -89,12 +113,41 @@ class Fitter:
         return min(found, key=lambda one: len(one.point) * np.log(seen.numel()) - 2 * one.log_likelihood)
 
     def _vortex(self, smooth: Fitted, seen: Tensor, time: float) -> Fitted:
-        return self._best("axion", vortices(self.lenses, smooth, seen, time, self.starts), seen, time)
+        plain, lenses = self.lenses["no_sub"], self.lenses["axion"]
+        slopes = _slopes(plain, plain.prior.unwalled(smooth.point), time)[2]
+        profile = Profile(lenses, smooth.point, slopes, seen, time, _GIVING)
+        fits = self._fits("axion", _apart(profile, self.starts), seen, time)
+        best = _likeliest(fits)
+        if not self.nodes:
+            return best
+        prior, modes = lenses.prior, np.stack([one.point[-len(VORTEX) :] for one in fits])
+        slopes = _slopes(lenses, prior.unwalled(best.point), time)[2][: -len(VORTEX)]
+        profile = Profile(lenses, without(prior, best.point), slopes, seen, time, _GIVING_MORE)
+        rng = np.random.default_rng([lenses.seed, 2])
+        return replace(best, draws=sampled(profile, modes, self.nodes, _DRAWS, rng))
 
     def _best(self, name: str, starts: np.ndarray, seen: Tensor, time: float) -> Fitted:
-        fits = [_scored(self.lenses[name], start, seen, time) for start in starts]
-        point, covariance, value = max(fits, key=lambda one: one[2])
-        return Fitted(point, covariance, value, name)
+        return _likeliest(self._fits(name, starts, seen, time))
+
+    def _fits(self, name: str, starts: np.ndarray, seen: Tensor, time: float) -> list[Fitted]:
+        return [Fitted(*_scored(self.lenses[name], start, seen, time), name) for start in starts]
+
+
+def _likeliest(fits: list[Fitted]) -> Fitted:
+    return max(fits, key=lambda one: one.log_likelihood)
+
+
+def _apart(profile: Profile, count: int) -> np.ndarray:
+    """Return the likeliest lenses with a vortex of a grid, no two of them neighbours, (count, d)."""
+    places = grid(*_TRIED)
+    order = places[np.argsort(-profile(places))]
+    chosen: list[np.ndarray] = []
+    for vortex in order:
+        away = np.abs([vortex - other for other in chosen]).reshape(-1, 2)
+        away[:, 1] = np.minimum(away[:, 1], 1 - away[:, 1])
+        if (away > _NEIGHBOURS).any(1).all() and len(chosen) < count:
+            chosen.append(vortex)
+    return np.stack([profile.lenses.prior.walled(profile.nodes[tuple(vortex)].place) for vortex in chosen])
 
 
 def _scored(lenses: Lenses, start: np.ndarray, seen: Tensor, time: float) -> tuple[np.ndarray, np.ndarray, float]:
@@ -106,12 +159,14 @@ def _scored(lenses: Lenses, start: np.ndarray, seen: Tensor, time: float) -> tup
         return found - 0.5 * float(np.square(place[prior.normal]).sum())
 
     place, damping = prior.unwalled(start), _DAMPED
+    walls = ~prior.normal & ~prior.periodic
+    low, high = np.where(walls, 0.0, -np.inf), np.where(walls, 1.0, np.inf)
     value = probable(place)
     slope, information = _derivatives(lenses, place, seen, time)
     for _ in range(_MOST):
-        step = np.linalg.solve(information + damping * np.diag(np.diag(information) + 1e-9), slope)
-        within = np.where(prior.periodic, (place + step) % 1, np.clip(place + step, 0.0, 1.0))
-        new = np.where(prior.normal, place + step, within)
+        damped = information + damping * np.diag(np.diag(information) + 1e-9)
+        new = bounded(damped, slope, place, low, high)
+        new = np.where(prior.periodic, new % 1, new)
         found = probable(new)
         if found <= value:
             damping *= _FACTOR
@@ -123,45 +178,6 @@ def _scored(lenses: Lenses, start: np.ndarray, seen: Tensor, time: float) -> tup
         if gain < _GAIN:
             break
     return prior.walled(place), np.linalg.pinv(information), value
-
-
-def vortices(lenses: dict[str, Lenses], smooth: Fitted, seen: Tensor, time: float, count: int) -> np.ndarray:
-    """Return the likeliest points of lenses with a vortex, given the fit of a smooth one, (count, d).
-
-    Each of a grid of vortices is put on the smooth lens, whose own mass is lessened by what of the vortex lies within
-    the Einstein radius; then its other numbers give way as far as they are linear.
-    """
-    prior = lenses["axion"].prior
-    points = np.stack([_with_vortex(prior, smooth.point, place) for place in _grid()])
-    size = len(smooth.point)  # a vortex's own numbers come last
-    slopes = _slopes(lenses["no_sub"], lenses["no_sub"].prior.unwalled(smooth.point), time)[2]
-    mean, variance = moments(lenses["axion"].binned(points), time, lenses["axion"].detector)
-    left = ((seen - mean) / variance.sqrt()).flatten(1).double().numpy()
-    places, held = prior.unwalled(points), prior.normal[:size].astype(float)
-    step = np.linalg.solve(slopes @ slopes.T + np.diag(held + 1e-9), (left @ slopes.T - held * places[:, :size]).T).T
-    places[:, :size] += step
-    misfit = np.square(left - step @ slopes).sum(1) + (held * np.square(places[:, :size])).sum(1)
-    points = np.where(prior.normal, prior.walled(places), np.clip(places, 0.0, 1.0))
-    return points[np.argsort(misfit)[:count]]
-
-
-def _grid() -> np.ndarray:
-    """Return numbers of vortices in the unit square: mass and angle."""
-    mass, angle = ((np.arange(many) + 0.5) / many for many in _TRIED)
-    return np.stack([side.ravel() for side in np.meshgrid(mass, angle, indexing="ij")], axis=1)
-
-
-def _with_vortex(prior: Prior, smooth: np.ndarray, vortex: np.ndarray) -> np.ndarray:
-    """Return a point of lenses with a vortex, the mass within whose Einstein radius is that of a smooth lens."""
-    point = np.concatenate([smooth, vortex])
-    if "mass" not in prior.names:
-        return point
-    values = prior.columns(point[None])
-    assert prior.axion is not None
-    half = prior.axion["length_at_1e-22"] * 10.0 ** (-22.0 - values["log10_axion_mass"])
-    lessened = values["mass"] - prior.axion["total_mass"] * np.minimum(1.0, values["theta_E"] / half)
-    values["theta_E"] = values["theta_E"] * np.sqrt(np.maximum(lessened, 0.0) / values["mass"])
-    return np.where(np.array(prior.names) == "mass", np.clip(prior.places(values)[0], 0.0, 1.0), point)
 
 
 def _derivatives(lenses: Lenses, place: np.ndarray, seen: Tensor, time: float) -> tuple[np.ndarray, np.ndarray]:

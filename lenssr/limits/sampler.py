@@ -40,11 +40,17 @@ class Fit(nn.Module):
     Args:
         library: draws of the prior, among which the fits of an image begin.
         starts: fits of an image and a class.
-        seed: of the library.
+        nodes: vortices of a round that weighs the modes of a vortex's posterior; 0: it is taken for Gaussian.
+        seed: of the library and of these.
+
+    Raises:
+        ConfigError: these numbers make no fit.
     """
 
-    def __init__(self, library: int, starts: int, seed: int) -> None:
+    def __init__(self, library: int, starts: int, nodes: int, seed: int) -> None:
         super().__init__()
         if starts < 1 or library < starts:
             raise ConfigError(f"model.starts={starts} must be 1 or more, and model.library={library} no fewer.")
-        self.library, self.starts, self.seed = library, starts, seed
+        if nodes and nodes < 32:
+            raise ConfigError(f"model.nodes={nodes} must be 32 or more, or 0 for a Gaussian.")
+        self.library, self.starts, self.nodes, self.seed = library, starts, nodes, seed

@@ -15,7 +15,7 @@ import numpy as np
 
 from lenssr.limits.mixture import reweighed
 
-__all__ = ["Sample", "anneal"]
+__all__ = ["Sample", "anneal", "effective", "resampled"]
 
 _EFFECTIVE = 0.5  # of the sample, after each step
 _JITTER = 1e-2  # of the spread of a coordinate, added to every move
@@ -72,7 +72,7 @@ def anneal(
         weight = step * values
         evidence += _log_mean(weight)
         power = 1.0 if step >= 1 - power else power + step
-        chosen = _resampled(weight, particles, rng)
+        chosen = resampled(weight, particles, rng)
         points, values = points[chosen], values[chosen]
         for _ in range(moves if power < 1 else last):
             points, values, accepted = _moved(log_likelihood, points, values, power, rng, periodic, length)
@@ -94,32 +94,32 @@ def _drawn_again(
     for _ in range(_ROUNDS):
         points, values, weight = reweighed(log_likelihood, sample.points, rng, proposals, periodic)
         count += proposals
-        worth = _effective(weight)
+        worth = effective(weight)
         if worth < _FEWEST * size:  # the mixture misses the posterior's shape: the particles are better
             break
-        chosen = _resampled(weight, size, rng)
+        chosen = resampled(weight, size, rng)
         sample = Sample(points[chosen], values[chosen], _log_mean(weight), count)
         if worth >= size:
             break
     return replace(sample, evaluations=count)
 
 
-def _step(values: np.ndarray, most: float, effective: float) -> float:
-    """Return the rise of the power, at most ``most``, that leaves a part of the sample effective."""
+def _step(values: np.ndarray, most: float, least: float) -> float:
+    """Return the rise of the power, at most ``most``, that leaves a part of the sample effective, ``least``."""
 
     def left(step: float) -> float:
-        return _effective(step * values) / len(values)
+        return effective(step * values) / len(values)
 
-    if left(most) >= effective:
+    if left(most) >= least:
         return most
     low, high = 0.0, most
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (middle, high) if left(middle) >= effective else (low, middle)
+        low, high = (middle, high) if left(middle) >= least else (low, middle)
     return max(low, 1e-12 * most)
 
 
-def _effective(weight: np.ndarray) -> float:
+def effective(weight: np.ndarray) -> float:
     """Return how many draws of equal weight are worth as much as draws whose weights' logarithms these are."""
     share = np.exp(weight - weight.max())
     return float(share.sum() ** 2 / np.square(share).sum())
@@ -130,7 +130,7 @@ def _log_mean(weight: np.ndarray) -> float:
     return float(top + np.log(np.exp(weight - top).mean()))
 
 
-def _resampled(weight: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+def resampled(weight: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """Return the numbers of ``count`` particles by systematic resampling."""
     share = np.exp(weight - weight.max())
     edges = np.cumsum(share / share.sum())

@@ -161,6 +161,7 @@ class FittedImages(_Physical):
             },
             self.model.starts,
             [name for name in ("no_sub", "axion") if name in source.classes] or ["no_sub"],
+            self.model.nodes,
         )  # fmt: skip
         self._data, self._split = data, split
         self._pulls: dict[int, dict[str, float]] = {}

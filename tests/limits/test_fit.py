@@ -1,45 +1,10 @@
 """A fit of lenses that vary: the truth within what it tells, and a vortex beside a lens whose mass is free."""
 
 import numpy as np
-import pytest
-import torch
+from exposed import fits
 
-from lenssr.config.compose import compose, plain
-from lenssr.data.build import build_set
-from lenssr.limits.fit import VORTEX, Fitter
-from lenssr.limits.lenses import Lenses
+from lenssr.limits.fit import VORTEX
 from lenssr.limits.prior import Prior
-
-
-@pytest.fixture(scope="module")
-def varied(tmp_path_factory):
-    words = [
-        "model=fitted",
-        "physics=corrected",
-        "physics.supersampling=1",
-        "dataset.source.classes=[no_sub,axion]",
-        "dataset.image_size=72",
-        "dataset.target=truth",
-        "scale.dataset={train: 2, validation: 2, test: 24}",
-        f"paths.outputs={tmp_path_factory.mktemp('varied')}",
-    ]
-    return build_set(plain(compose(words)))
-
-
-def fits(data, tried):
-    source, test = data.source, data.sets["test"]
-    lenses = {
-        name: Lenses(Prior(source.physics, name), source.instrument, data.observation.lr, data.scale, library=512)
-        for name in ("no_sub", "axion")
-    }
-    fitter = Fitter(lenses, 3, tried=[tried])
-    for batch in data.pairs("test", torch.device("cpu")):
-        for index, lr in zip(batch["index"].tolist(), batch["lr"], strict=True):
-            if test.parameters["class"][index] == tried:
-                row = test.parameters.iloc[[index]].select_dtypes("number")
-                true = {name: row[name].to_numpy(float) for name in row}
-                found = fitter(lr[0] * data.unit * data.scale**2, float(test.exposure_time[index]))
-                yield found, lenses[tried].prior, true
 
 
 def test_places_come_back_and_an_einstein_radius_stands_for_a_mass(varied):

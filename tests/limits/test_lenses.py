@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tiny import TINY
+from exposed import exposure
 
 from lenssr.config.compose import compose, plain
 from lenssr.data.camera.observe import Address
@@ -11,20 +11,6 @@ from lenssr.data.sky.parameters import SPLITS
 from lenssr.limits.fit import Fitter
 from lenssr.limits.lenses import Lenses
 from lenssr.limits.prior import Prior
-from lenssr.runs.build import build_data
-
-SETS = ["dataset.image_size=64", "loader.patch=16", "dataset.source.splits={train:3,validation:3,test:12}"]
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    words = ["model=bilinear", *TINY, *SETS, f"paths.outputs={tmp_path_factory.mktemp('limits')}"]
-    return build_data(plain(compose(words)))
-
-
-def exposure(data, index):
-    batch = data.pairs("test", torch.device("cpu")).at(torch.tensor([index]))
-    return batch["lr"][0, 0] * data.sets["train"].unit * data.scale**2, float(data.sets["test"].exposure_time[index])
 
 
 def truth(data, prior, index):
