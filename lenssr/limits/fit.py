@@ -24,7 +24,8 @@ from lenssr.limits.vortex import VORTEX, Profile, grid, sampled, without
 
 __all__ = ["VORTEX", "Fitted", "Fitter"]
 
-_STEP = 1e-3  # of the unit cube, or of a standard deviation, for derivatives
+# for derivatives, of the unit cube and of a standard deviation: longer than a ray by a point mass makes them steep
+_STEP, _NORMAL_STEP = 3e-3, 3e-2
 _MOST, _GAIN = 40, 0.01  # steps of a fit; log-probability that one must gain to go on
 _DAMPED, _FACTOR = 1e-2, 6.0  # damping at first, and how it changes
 _TRIED = (8, 12)  # masses and angles of the vortices that are put on a smooth fit
@@ -184,14 +185,18 @@ def _derivatives(lenses: Lenses, place: np.ndarray, seen: Tensor, time: float) -
     """Return the slope of the log-probability, (d,), and its curvature, (d, d): counts are about as Gaussian."""
     above, below, slopes = _slopes(lenses, place, time)
     normal = lenses.prior.normal
-    slope = (lenses.of_flux(above, seen, time) - lenses.of_flux(below, seen, time)) / (2 * _STEP)
+    slope = (lenses.of_flux(above, seen, time) - lenses.of_flux(below, seen, time)) / (2 * _lengths(lenses.prior))
     return slope - np.where(normal, place, 0.0), slopes @ slopes.T + np.diag(normal.astype(float))
 
 
 def _slopes(lenses: Lenses, place: np.ndarray, time: float) -> tuple[Tensor, Tensor, np.ndarray]:
     """Return fluxes (d, H, W) a step above and below a place, and how the image rises, in sigma, (d, pixels)."""
     # beyond the cube's walls too: bounds are no more than where numbers come from
-    step = _STEP * np.eye(len(place))
-    above, below = (lenses.binned(lenses.prior.walled(place + way)) for way in (step, -step))
+    length = _lengths(lenses.prior)
+    above, below = (lenses.binned(lenses.prior.walled(place + way * np.diag(length))) for way in (1, -1))
     (high, variance), (low, _) = (moments(flux, time, lenses.detector) for flux in (above, below))
-    return above, below, ((high - low) / (2 * _STEP) / variance.sqrt()).flatten(1).double().numpy()
+    return above, below, ((high - low) / variance.sqrt()).flatten(1).double().numpy() / (2 * length[:, None])
+
+
+def _lengths(prior: Prior) -> np.ndarray:
+    return np.where(prior.normal, _NORMAL_STEP, _STEP)

@@ -26,7 +26,8 @@ _GRID, _CLOSE = (16, 16), 9  # masses and angles where one is tried; vortices ab
 _JITTER = 0.01  # in the unit square
 _PARTICLES, _ROUNDS, _WORTH = 96, 4, 0.2  # about which vortices are drawn; rounds; part of these that is enough
 _FLAT = 16.0  # particles that the first round's are worth at least: as much as that, the grid's weights are flattened
-_INSIDE = 256  # draws that tell which part of a Gaussian lies within the bounds
+_INSIDE = _TRIALS = 256  # draws that tell which part of a Gaussian lies within the bounds, or that seek one there
+_WIDER = 1.1  # the Gaussians that are drawn from, so that weights stay small
 
 
 def grid(masses: int, angles: int) -> np.ndarray:
@@ -120,6 +121,13 @@ class Profile:
             self.nodes[tuple(vortex)] = Node(*node)
         return weights
 
+    def values(self, places: np.ndarray) -> np.ndarray:
+        """Return the logarithm of the posterior at places (n, d), -inf outside the bounds, (n,)."""
+        lenses, own = self.lenses, places[:, : self.size]
+        found = lenses.log_likelihood(lenses.prior.walled(places), self.seen, self.time)
+        inside = ((own >= self.low) & (own <= self.high)).all(1)
+        return np.where(inside, found - 0.5 * (self.held * own**2).sum(1), -np.inf)
+
     def _at(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the logarithm of the posterior at places, and its slope along the others' numbers."""
         lenses, own = self.lenses, places[:, : self.size]
@@ -158,7 +166,7 @@ def sampled(profile: Profile, modes: np.ndarray, nodes: int, draws: int, rng: np
         points, _, weight = reweighed(profile, particles, rng, nodes, around)
         if effective(weight) > _WORTH * nodes:
             break
-    return _others(profile, points[resampled(weight, draws, rng)], rng)
+    return _weighed(profile, points[resampled(weight, draws, rng)], rng)
 
 
 def _square(points: np.ndarray, around: np.ndarray) -> np.ndarray:
@@ -172,12 +180,21 @@ def _flattened(weight: np.ndarray) -> np.ndarray:
     return weight
 
 
-def _others(profile: Profile, vortices: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return vortices with draws of the others' numbers within their bounds."""
-    found = []
-    for vortex in vortices:
-        mean = profile.nodes[tuple(vortex)].mean
-        tried = mean + rng.normal(size=(64, len(mean))) @ profile.factor.T
-        inside = ((tried >= profile.low) & (tried <= profile.high)).all(1)
-        found.append(np.concatenate([tried[inside.argmax()], vortex]))
-    return np.array(found)
+def _weighed(profile: Profile, vortices: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return draws of all numbers, given vortices drawn by weight: of the Gaussians, and again by the posterior."""
+    nodes = [profile.nodes[tuple(vortex)] for vortex in vortices]
+    drawn = [_others(profile, node.mean, rng) for node in nodes]
+    places = np.concatenate([np.stack([others for others, _ in drawn]), vortices], axis=1)
+    density = np.array([node.weight for node in nodes]) + np.array([one for _, one in drawn])
+    weight = profile.values(places) - density
+    return places[resampled(weight, len(places), rng)]
+
+
+def _others(profile: Profile, mean: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+    """Return a draw of the others' numbers within their bounds, and its density's logarithm but for a constant."""
+    normal = rng.normal(size=(_TRIALS, len(mean)))
+    tried = mean + _WIDER * normal @ profile.factor.T
+    inside = ((tried >= profile.low) & (tried <= profile.high)).all(1)
+    first = int(inside.argmax())
+    share = max(float(inside.mean()), 0.5 / _TRIALS)
+    return tried[first], -0.5 * float(np.square(normal[first]).sum()) - np.log(share)
