@@ -27,7 +27,7 @@ from lenssr.system.files import write_json
 from lenssr.system.progress import track
 from lenssr.tasks import ImageLimit, LabelLimit
 
-__all__ = ["agreement", "main", "ranks"]
+__all__ = ["agreement", "by_class", "main", "nested", "ranks"]
 
 _LIVE, _WORTH = 1000, 4000  # of the second sampler: points that live, and draws that its answer is worth at least
 _BINS = 10  # of the histograms of ranks
@@ -120,6 +120,18 @@ def _compared(prior: Prior, one: np.ndarray, other: np.ndarray, weight: np.ndarr
     return rows
 
 
+def by_class(run: str | Path) -> list[dict[str, Any]]:
+    """Return what a limit scores on the test images of each class: mean and standard error of the PSNR, dB."""
+    found = pd.read_parquet(Path(run) / "per_image.parquet")
+    score = "prediction/truth/psnr"
+    if score not in found:
+        return []
+    return [
+        {"class": name, "images": len(part), "truth/psnr": float(part[score].mean()), "error": float(part[score].sem())}
+        for name, part in found.groupby("class")
+    ]
+
+
 def _summary(found: pd.DataFrame) -> list[dict[str, Any]]:
     from scipy.stats import kstest
 
@@ -168,7 +180,9 @@ def main() -> None:
     def work() -> None:
         data, exposures, cases = _opened(arguments.run)
         found = ranks(data, exposures, cases)
-        told: dict[str, Any] = {"ranks": _summary(found)}
+        told: dict[str, Any] = {"classes": by_class(arguments.run), "ranks": _summary(found)}
+        for row in told["classes"]:
+            print(f"{row['class']}: {row['truth/psnr']:.2f} ± {row['error']:.2f} dB on {row['images']} images")
         for row in told["ranks"]:
             print(
                 f"{row['class']}, {row['parameter']}: {row['images']} images, ranks even with p = {row['p']:.3f}, "
@@ -184,8 +198,12 @@ def main() -> None:
                     f"second sampler, {name}: means differ by {shift:.2f} sigma (rms), "
                     f"widths by a factor of {ratio:.2f} ({len(part)} images)"
                 )
+            evidence = both.groupby("index")["evidence"].first()
+            print(
+                f"second sampler: logarithms of the evidence differ by {np.sqrt(np.square(evidence).mean()):.2f} (rms)"
+            )
         folder = arguments.to or Path(arguments.run)
-        name = f"limit_{exposures.given}"
+        name = f"limit_{exposures.given}" if told["classes"] == [] else f"limit_images_{exposures.given}"
         write_json(folder / f"{name}.json", told)
         print(_draw(found, folder / f"{name}_ranks.png"))
 

@@ -12,6 +12,8 @@ from lenssr.modelling.view import View
 
 SIGMA = 0.012
 CHANGES = ({}, {"source_x": -0.2, "theta_E": 0.8}, {"source_y": 0.25, "e1": -0.1, "gamma1": -0.04})
+RANGES = {"theta_E": (0.7, 1.2), "e1": (-0.15, 0.15), "e2": (-0.15, 0.15), "gamma1": (-0.05, 0.05),
+          "gamma2": (-0.05, 0.05), "source_x": (-0.25, 0.25), "source_y": (-0.25, 0.25)}  # fmt: skip
 
 
 def noisy(seen, truth, seed=0):
@@ -87,9 +89,10 @@ def test_lenstronomy_finds_no_better_fit():
     pytest.importorskip("lenstronomy")
     from scipy.optimize import least_squares
 
-    seen, truth = view(), points(*CHANGES)
+    rng, seen = np.random.default_rng(10), view()
+    truth = points(*CHANGES, *({name: rng.uniform(*within) for name, within in RANGES.items()} for _ in range(7)))
     images, weights = noisy(seen, truth, 1)
-    found = fitted(seen, images, weights)
+    found = fitted(seen, images, weights, 3)
     mean, known = (part.double().numpy() for part in prior())
     scale = steps().double().numpy()
     for one in range(len(truth)):

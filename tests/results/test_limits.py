@@ -36,8 +36,10 @@ def test_two_samplers_agree_and_the_command_says_so(run, tmp_path, monkeypatch, 
     monkeypatch.setattr("sys.argv", ["limits", str(run), "--second", "2", "--to", str(tmp_path)])
     limits.main()
     told = capsys.readouterr().out
-    known = json.loads((tmp_path / "limit_lr.json").read_text())
-    assert "ranks even with p" in told and (tmp_path / "limit_lr_ranks.png").is_file()
+    known = json.loads((tmp_path / "limit_images_lr.json").read_text())
+    assert "ranks even with p" in told and (tmp_path / "limit_images_lr_ranks.png").is_file()
+    assert {row["class"]: row["images"] for row in known["classes"]} == {"axion": 4, "cdm": 4, "no_sub": 4}
+    assert "dB on 4 images" in told and all(row["truth/psnr"] > 30 for row in known["classes"])
     place = [row for row in known["second"] if row["parameter"].startswith("source_")]
     assert len(place) == 4 and all(abs(row["shift"]) < 1 and 0.5 < row["ratio"] < 2 for row in place)
     assert all(abs(row["evidence"]) < 0.7 for row in known["second"])
