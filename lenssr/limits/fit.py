@@ -30,7 +30,7 @@ _MOST, _GAIN = 40, 0.01  # steps of a fit; log-probability that one must gain to
 _DAMPED, _FACTOR = 1e-2, 6.0  # damping at first, and how it changes
 _TRIED = (8, 12)  # masses and angles of the vortices that are put on a smooth fit
 _GIVING, _GIVING_MORE = 2, 4  # steps of the others' numbers about a smooth fit, and about that of a vortex
-_DRAWS = 1000  # of a posterior
+_DRAWS = 512  # of a posterior
 _NEIGHBOURS = np.array([0.13, 0.09])  # how near two of them are
 
 
