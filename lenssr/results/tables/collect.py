@@ -106,6 +106,10 @@ def build(name: str, overrides: Sequence[str] = (), records: Path | None = None)
     table = Table(name, definition["title"], caption, baseline, columns, rows, why=why)
     table.brackets = definition.get("brackets", table.brackets)
     judge(table, definition.get("gap"), definition.get("order", []), definition.get("claims", []))
+    if "paired" in definition:
+        from lenssr.results.tables.paired import lens_by_lens
+
+        table.paired = lens_by_lens(table, definition["paired"])
     return table
 
 

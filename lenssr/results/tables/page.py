@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from lenssr.results.tables.render import CAPTIONS, DIFFERENCES, body, differences, notes
+from lenssr.results.tables.render import CAPTIONS, DIFFERENCES, PAIRED, body, differences, notes
 from lenssr.results.tables.table import Table
 
 __all__ = ["to_html"]
@@ -58,7 +58,11 @@ def _section(table: Table, pictures: Sequence[Path], folder: Path) -> str:
     return (
         f"<section id='{table.name}'><h2>{html.escape(table.title)}</h2>"
         + (f"<div class=wide tabindex=0>{_table(table)}</div>" if done else "")
-        + f"<div class=notes>{remarks}</div>{_differences(table)}{_runs(table, folder)}{_missing(table)}"
+        + f"<div class=notes>{remarks}</div>"
+        + _more("Differences from the baseline", DIFFERENCES, differences(table))
+        + _more("Lens by lens", PAIRED, table.paired)
+        + _runs(table, folder)
+        + _missing(table)
         + "".join(map(_figure, pictures))
         + "</section>"
     )
@@ -76,14 +80,14 @@ def _table(table: Table) -> str:
     return f"<table><thead>{head}</thead><tbody>{''.join(lines)}</tbody></table>"
 
 
-def _differences(table: Table) -> str:
-    lines = differences(table)
+def _more(summary: str, text: str, lines: list[list[str]]) -> str:
+    """Return a further table that unfolds, its headings in the first line; nothing where there are no lines."""
     if not lines:
         return ""
     head = "".join(f"<th>{html.escape(text)}</th>" for text in lines[0])
     rows = "".join("<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in line) + "</tr>" for line in lines[1:])
     return (
-        f"<details><summary>Differences from the baseline</summary><p>{html.escape(DIFFERENCES)}</p><div class=wide "
+        f"<details><summary>{summary}</summary><p>{html.escape(text)}</p><div class=wide "
         f"tabindex=0><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></details>"
     )
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from lenssr.results.tables.table import Cell, Column, Table
 
-__all__ = ["CAPTIONS", "DIFFERENCES", "body", "differences", "notes", "to_latex", "to_markdown"]
+__all__ = ["CAPTIONS", "DIFFERENCES", "PAIRED", "body", "differences", "notes", "to_latex", "to_markdown"]
 
 LEGEND = (
     "mean ± standard deviation over trainings (seeds). ↑ ↓: better, worse than the baseline by Student's t over the "
@@ -129,16 +129,22 @@ DIFFERENCES = (
     "80 % by trainings as many and as scattered, among as many tests). Of a number that should be x: of -|number - x|."
 )
 
+PAIRED = (
+    "Lens by lens against the baseline. Errors: of how many lenses the row's is the smaller (Wilcoxon's signed-rank test); "
+    "subhaloes: how many the row alone finds, and how many the baseline alone (McNemar's exact test); two-sided, "
+    "Holm-corrected over all tests here."
+)
+
 
 def to_markdown(table: Table, pictures: Sequence[Path] = ()) -> str:
     """Return the table in Markdown, with the commands that fill its gaps and the pictures that lie beside it."""
     headings = ["", "parameters", *(f"{column.group}<br>{column.label}" for column in table.columns)]
     rows = [headings, ["---", *["---:"] * (len(headings) - 1)], *body(table, ("**", "**"))]
     text = [f"## {table.title}", "", *("| " + " | ".join(row) + " |" for row in rows), "", "\n\n".join(notes(table))]
-    lines = differences(table)
-    if lines:
-        lines = [lines[0], ["---", *["---:"] * (len(lines[0]) - 1)], *lines[1:]]
-        text += ["", DIFFERENCES, "", *("| " + " | ".join(line) + " |" for line in lines)]
+    for heading, lines in ((DIFFERENCES, differences(table)), (PAIRED, table.paired)):
+        if lines:
+            ruled = [lines[0], ["---", *["---:"] * (len(lines[0]) - 1)], *lines[1:]]
+            text += ["", heading, "", *("| " + " | ".join(line) + " |" for line in ruled)]
     if table.missing:
         text += ["", "\n\n".join([f"Missing: {len(table.missing)} runs.", *table.remarks])]
         text += ["", "Each of them alone:", "", "```bash", *table.missing, "```"]

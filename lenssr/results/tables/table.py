@@ -115,6 +115,7 @@ class Table:
         why: what may make its numbers others than the published ones.
         brackets: whose numbers those are.
         remarks: what is to be said where runs are missing.
+        paired: every row against the baseline lens by lens, a heading line and a line a row (:mod:`.paired`).
         claims: what the report says of two rows, ``says``, with the comparison of our trainings where there are any.
     """
 
@@ -130,6 +131,7 @@ class Table:
     brackets: str = "the 2023 report"
     claims: list[dict[str, Any]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    paired: list[list[str]] = field(default_factory=list)
 
     @property
     def gaps(self) -> list[Gap]:
