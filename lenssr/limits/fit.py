@@ -31,7 +31,7 @@ _DAMPED, _FACTOR = 1e-2, 6.0  # damping at first, and how it changes
 _TRIED = (8, 12)  # masses and angles of the vortices that are put on a smooth fit
 _GIVING, _GIVING_MORE = 2, 4  # steps of the others' numbers about a smooth fit, and about that of a vortex
 _DRAWS = 512  # of a posterior
-_NEIGHBOURS = np.array([0.13, 0.09])  # how near two of them are
+_NEIGHBOURS = np.array([0.13, 0.09])  # how near the vortices that begin two fits may not be, mass and angle
 
 
 @dataclass(frozen=True)
@@ -102,40 +102,45 @@ class Fitter:
         self.tried = [name for name in tried if name in lenses]
 
     @torch.inference_mode()
-    def __call__(self, seen: Tensor, time: float) -> Fitted:
+    def __call__(self, seen: Tensor, time: float, index: int = 0) -> Fitted:
         """Return the best fit to an exposure.
 
         Args:
             seen: flux rate in the camera's pixels, (H, W).
             time: of the exposure.
+            index: of the image, which makes its draws its own.
         """
         smooth = self._best("no_sub", self.lenses["no_sub"].likeliest(seen, time, self.starts), seen, time)
-        found = [self._vortex(smooth, seen, time) if name == "axion" else smooth for name in self.tried]
-        return min(found, key=lambda one: len(one.point) * np.log(seen.numel()) - 2 * one.log_likelihood)
-
-    def _vortex(self, smooth: Fitted, seen: Tensor, time: float) -> Fitted:
-        plain, lenses = self.lenses["no_sub"], self.lenses["axion"]
-        slopes = _slopes(plain, plain.prior.unwalled(smooth.point), time)[2]
-        profile = Profile(lenses, smooth.point, slopes, seen, time, _GIVING)
-        fits = self._fits("axion", _apart(profile, self.starts), seen, time)
-        best = _likeliest(fits)
-        if not self.nodes:
+        found = {name: self._vortices(smooth, seen, time) if name == "axion" else [smooth] for name in self.tried}
+        likeliest = [max(fits, key=_log_likelihood) for fits in found.values()]
+        best = min(likeliest, key=lambda one: len(one.point) * np.log(seen.numel()) - 2 * one.log_likelihood)
+        if best.name != "axion" or not self.nodes:
             return best
-        prior, modes = lenses.prior, np.stack([one.point[-len(VORTEX) :] for one in fits])
-        slopes = _slopes(lenses, prior.unwalled(best.point), time)[2][: -len(VORTEX)]
-        profile = Profile(lenses, without(prior, best.point), slopes, seen, time, _GIVING_MORE)
-        rng = np.random.default_rng([lenses.seed, 2])
-        return replace(best, draws=sampled(profile, modes, self.nodes, _DRAWS, rng))
+        return replace(best, draws=self._draws(best, found["axion"], seen, time, index))
+
+    def _vortices(self, smooth: Fitted, seen: Tensor, time: float) -> list[Fitted]:
+        """Return fits from the likeliest vortices on a smooth fit."""
+        plain = self.lenses["no_sub"]
+        slopes = _slopes(plain, plain.prior.unwalled(smooth.point), time)[2]
+        profile = Profile(self.lenses["axion"], smooth.point, slopes, seen, time, _GIVING)
+        return self._fits("axion", _apart(profile, self.starts), seen, time)
+
+    def _draws(self, best: Fitted, fits: list[Fitted], seen: Tensor, time: float, index: int) -> np.ndarray | None:
+        lenses = self.lenses["axion"]
+        slopes = _slopes(lenses, lenses.prior.unwalled(best.point), time)[2][: -len(VORTEX)]
+        profile = Profile(lenses, without(lenses.prior, best.point), slopes, seen, time, _GIVING_MORE)
+        modes = np.stack([one.point[-len(VORTEX) :] for one in fits])
+        return sampled(profile, modes, self.nodes, _DRAWS, np.random.default_rng([lenses.seed, 2, index]))
 
     def _best(self, name: str, starts: np.ndarray, seen: Tensor, time: float) -> Fitted:
-        return _likeliest(self._fits(name, starts, seen, time))
+        return max(self._fits(name, starts, seen, time), key=_log_likelihood)
 
     def _fits(self, name: str, starts: np.ndarray, seen: Tensor, time: float) -> list[Fitted]:
         return [Fitted(*_scored(self.lenses[name], start, seen, time), name) for start in starts]
 
 
-def _likeliest(fits: list[Fitted]) -> Fitted:
-    return max(fits, key=lambda one: one.log_likelihood)
+def _log_likelihood(fit: Fitted) -> float:
+    return fit.log_likelihood
 
 
 def _apart(profile: Profile, count: int) -> np.ndarray:

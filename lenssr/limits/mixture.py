@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 
@@ -33,9 +34,9 @@ class Mixture:
     points: np.ndarray
     periodic: np.ndarray
 
-    def apart(self, ones: np.ndarray) -> np.ndarray:
-        """Return points less the middles, periodic coordinates the shorter way, (n, N, d)."""
-        away = ones[:, None] - self.points
+    def apart(self, points: np.ndarray) -> np.ndarray:
+        """Return points (n, d) less the middles, periodic coordinates the shorter way, (n, N, d)."""
+        away = points[:, None] - self.points
         return np.where(self.periodic, (away + 0.5) % 1 - 0.5, away)
 
     @cached_property
@@ -59,16 +60,18 @@ class Mixture:
         found = self.points[chosen] + np.einsum("nij,nj->ni", self.factors[chosen], normal / tail)
         return np.where(self.periodic, found % 1, found)
 
-    def log_density(self, ones: np.ndarray) -> np.ndarray:
-        """Return the logarithm of the mixture's density at points (n, d), (n,)."""
+    def log_density(self, points: np.ndarray) -> np.ndarray:
+        """Return the logarithm of the mixture's density at points (n, d), (n,); what came round a circle counted."""
         from scipy.special import gammaln, logsumexp
 
         inverse, size = np.linalg.inv(self.factors), self.points.shape[1]
-        square = np.square(np.einsum("kij,nkj->nki", inverse, self.apart(ones))).sum(-1)
         volume = np.log(np.einsum("kii->ki", inverse)).sum(-1)
         norm = gammaln((_FREEDOM + size) / 2) - gammaln(_FREEDOM / 2) - size / 2 * np.log(_FREEDOM * np.pi)
-        density = norm + volume - (_FREEDOM + size) / 2 * np.log1p(square / _FREEDOM)
-        return np.asarray(logsumexp(density, axis=1) - np.log(len(self.points)))
+        away, rounds = self.apart(points), []
+        for turn in product(*[(-1.0, 0.0, 1.0) if around else (0.0,) for around in self.periodic]):
+            square = np.square(np.einsum("kij,nkj->nki", inverse, away + np.array(turn))).sum(-1)
+            rounds.append(norm + volume - (_FREEDOM + size) / 2 * np.log1p(square / _FREEDOM))
+        return np.asarray(logsumexp(np.concatenate(rounds, axis=1), axis=1) - np.log(len(self.points)))
 
 
 def reweighed(
@@ -94,5 +97,6 @@ def reweighed(
     mixture = Mixture(np.unique(particles, axis=0), periodic)
     points = mixture.draw(count, rng)
     inside, values = ((points >= 0) & (points <= 1)).all(1), np.full(count, -np.inf)
-    values[inside] = log_likelihood(points[inside])
+    if inside.any():
+        values[inside] = log_likelihood(points[inside])
     return points, values, values - mixture.log_density(points)

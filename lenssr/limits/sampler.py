@@ -29,8 +29,8 @@ class PosteriorSampler(nn.Module):
                 f"model.particles={particles} and model.library={library}: particles are even and 8 or more, and the "
                 "library holds as many or more."
             )
-        if proposals < 0:
-            raise ConfigError(f"model.proposals={proposals} must be 0 or more.")
+        if proposals and proposals < particles:
+            raise ConfigError(f"model.proposals={proposals} must be as many as model.particles={particles}, or 0.")
         self.particles, self.library, self.proposals, self.seed = particles, library, proposals, seed
 
 

@@ -89,17 +89,22 @@ def _drawn_again(
     proposals: int,
     periodic: np.ndarray,
 ) -> Sample:
-    """Draw the particles anew, by weight, from a mixture about them; some rounds where a mixture fits badly."""
-    size, count = len(sample.points), sample.evaluations
+    """Draw the particles anew, by weight, from a mixture about them; some rounds where a mixture fits badly.
+
+    Where none fits, or fewer particles differ than span the space, they stay as they are.
+    """
+    size, count = sample.points.shape[0], sample.evaluations
+    best = _FEWEST * size
     for _ in range(_ROUNDS):
-        points, values, weight = reweighed(log_likelihood, sample.points, rng, proposals, periodic)
-        count += proposals
-        worth = effective(weight)
-        if worth < _FEWEST * size:  # the mixture misses the posterior's shape: the particles are better
+        if len(np.unique(sample.points, axis=0)) <= 2 * sample.points.shape[1]:
             break
-        chosen = resampled(weight, size, rng)
+        points, values, weight = reweighed(log_likelihood, sample.points, rng, proposals, periodic)
+        count += int(np.isfinite(values).sum())
+        if not effective(weight) > best:
+            break
+        best, chosen = effective(weight), resampled(weight, size, rng)
         sample = Sample(points[chosen], values[chosen], _log_mean(weight), count)
-        if worth >= size:
+        if best >= size:
             break
     return replace(sample, evaluations=count)
 
@@ -121,6 +126,8 @@ def _step(values: np.ndarray, most: float, least: float) -> float:
 
 def effective(weight: np.ndarray) -> float:
     """Return how many draws of equal weight are worth as much as draws whose weights' logarithms these are."""
+    if not np.isfinite(weight).any():
+        return 0.0
     share = np.exp(weight - weight.max())
     return float(share.sum() ** 2 / np.square(share).sum())
 

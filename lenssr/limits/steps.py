@@ -34,6 +34,7 @@ def bounded(
         first = int(np.argmin(room))
         now = np.clip(now + min(1.0, room[first]) * move, low, high)
         if room[first] < 1:
+            now[first] = high[first] if move[first] > 0 else low[first]  # not a rounding beside it
             free[first] = False
             continue
         rise = slope - information @ (now - place)

@@ -27,6 +27,7 @@ _JITTER = 0.01  # in the unit square
 _PARTICLES, _ROUNDS, _WORTH = 96, 4, 0.2  # about which vortices are drawn; rounds; part of these that is enough
 _FLAT = 16.0  # particles that the first round's are worth at least: as much as that, the grid's weights are flattened
 _INSIDE = _TRIALS = 256  # draws that tell which part of a Gaussian lies within the bounds, or that seek one there
+_FEWEST = 8.0  # draws that all of them are worth at least
 _WIDER = 1.1  # the Gaussians that are drawn from, so that weights stay small
 
 
@@ -42,7 +43,10 @@ def with_vortex(prior: Prior, smooth: np.ndarray, vortex: np.ndarray) -> np.ndar
 
 
 def without(prior: Prior, point: np.ndarray) -> np.ndarray:
-    """Return the smooth lens with the same mass within the Einstein radius: the inverse of :func:`with_vortex`."""
+    """Return the smooth lens with the same mass within the Einstein radius.
+
+    Nearly the inverse of :func:`with_vortex`: the radius within which a long vortex counts moves with the mass.
+    """
     return _exchanged(prior, point, 1.0)[: -len(VORTEX)]
 
 
@@ -64,13 +68,11 @@ class Node:
     Attributes:
         place: of all numbers, normal ones in standard deviations, within their bounds, (d,).
         mean: of the Gaussian of all but the vortex's, which bounds cut, (d - 2,).
-        value: logarithm of the posterior at the place.
-        weight: the same of the integral over the others, but for a constant.
+        weight: logarithm of the posterior's integral over the others, but for a constant.
     """
 
     place: np.ndarray
     mean: np.ndarray
-    value: float
     weight: float
 
 
@@ -89,6 +91,7 @@ class Profile:
     def __init__(
         self, lenses: Lenses, smooth: np.ndarray, slopes: np.ndarray, seen: Tensor, time: float, steps: int
     ) -> None:
+        assert lenses.prior.names[-len(VORTEX) :] == list(VORTEX)
         self.lenses, self.smooth, self.slopes, self.seen, self.time = lenses, smooth, slopes, seen, time
         self.steps, self.nodes = steps, dict[tuple[float, ...], Node]()
         self.size, normal = len(smooth), lenses.prior.normal[: len(smooth)]
@@ -103,21 +106,23 @@ class Profile:
         prior, count = self.lenses.prior, len(vortices)
         places = prior.unwalled(np.stack([with_vortex(prior, self.smooth, vortex) for vortex in vortices]))
         best, values, ascent = places.copy(), np.full(count, -np.inf), np.zeros((count, self.size))
-        left = np.arange(count)
+        rows = np.arange(count)
         for _ in range(self.steps + 1):
-            value, slope = self._at(places[left])
-            risen = value > values[left]
-            left, value, slope = left[risen], value[risen], slope[risen]
-            best[left], values[left], ascent[left] = places[left], value, slope
-            for row, rise in zip(left, slope, strict=True):
+            value, slope = self._at(places[rows])
+            risen = value > values[rows]
+            rows, value, slope = rows[risen], value[risen], slope[risen]
+            best[rows], values[rows], ascent[rows] = places[rows], value, slope
+            for row, rise in zip(rows, slope, strict=True):
                 own = places[row, : self.size]
                 places[row, : self.size] = bounded(self.information, rise, own, self.low, self.high)
-            if not len(left):
+            if not len(rows):
                 break
         means = best[:, : self.size] + np.linalg.solve(self.information, ascent.T).T
         peaks = values + 0.5 * (ascent * (means - best[:, : self.size])).sum(1)
-        weights = peaks + np.log(self._inside(means))
-        for vortex, *node in zip(vortices, best, means, values, weights, strict=True):
+        inside = self._inside(means)
+        # far outside the bounds no draw tells the part within them: the height at the bound stands for the integral
+        weights = np.where(inside > 0, peaks + np.log(np.maximum(inside, 1 / _INSIDE)), values)
+        for vortex, *node in zip(vortices, best, means, weights, strict=True):
             self.nodes[tuple(vortex)] = Node(*node)
         return weights
 
@@ -141,11 +146,13 @@ class Profile:
         """Return which part of each Gaussian lies within the bounds."""
         about = self._normal @ self.factor.T
         within = [((mean + about >= self.low) & (mean + about <= self.high)).all(1).mean() for mean in means]
-        return np.maximum(within, 0.5 / _INSIDE)
+        return np.array(within)
 
 
-def sampled(profile: Profile, modes: np.ndarray, nodes: int, draws: int, rng: np.random.Generator) -> np.ndarray:
+def sampled(profile: Profile, modes: np.ndarray, nodes: int, draws: int, rng: np.random.Generator) -> np.ndarray | None:
     """Return draws from the posterior of a lens with a vortex, normal coordinates in standard deviations, (n, d).
+
+    None where too few draws would carry all weight.
 
     Vortices are drawn about those of a grid and of fits, by weight, and weighed anew; some rounds where they are
     weighed unevenly.
@@ -175,19 +182,19 @@ def _square(points: np.ndarray, around: np.ndarray) -> np.ndarray:
 
 def _flattened(weight: np.ndarray) -> np.ndarray:
     """Return weights' logarithms, lessened until they are worth some particles."""
-    while effective(weight) < min(_FLAT, len(weight)):
+    while effective(weight) < min(_FLAT, 0.9 * np.isfinite(weight).sum()):
         weight = 0.8 * weight
     return weight
 
 
-def _weighed(profile: Profile, vortices: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _weighed(profile: Profile, vortices: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
     """Return draws of all numbers, given vortices drawn by weight: of the Gaussians, and again by the posterior."""
     nodes = [profile.nodes[tuple(vortex)] for vortex in vortices]
     drawn = [_others(profile, node.mean, rng) for node in nodes]
     places = np.concatenate([np.stack([others for others, _ in drawn]), vortices], axis=1)
     density = np.array([node.weight for node in nodes]) + np.array([one for _, one in drawn])
     weight = profile.values(places) - density
-    return places[resampled(weight, len(places), rng)]
+    return places[resampled(weight, len(places), rng)] if effective(weight) >= _FEWEST else None
 
 
 def _others(profile: Profile, mean: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float]:

@@ -20,7 +20,7 @@ from lenssr.modelling.scores import shares
 from lenssr.modelling.substructure import Search, arc_of, injected
 from lenssr.modelling.view import View
 
-__all__ = ["Hunt"]
+__all__ = ["Hunt", "recovered"]
 
 _LIMITS, _FALSE, _DRAWS = (10, 25, 50), 0.1, 2000
 _NEAR = 0.3  # arcsec, within which a halo counts as the one that is there
@@ -122,13 +122,22 @@ class Hunt:
         """
         gain = table["prediction/subhalo/gain"].to_numpy(float)
         scaled = gain / table["prediction/fit/chi2"].to_numpy(float).clip(min=1.0)
-        level = float(np.quantile(gain, 1 - _FALSE))
+        level = _level(table)
         events = {f"false/{limit}": gain > limit for limit in _LIMITS}
         events |= {f"false_scaled/{limit}": scaled > limit for limit in _LIMITS}
-        for name in self.names:
-            near = table[f"prediction/subhalo_{name}/near"].to_numpy(bool)
-            events[f"recovered/{name}"] = near & (table[f"prediction/subhalo_{name}/gain"].to_numpy(float) > level)
+        events |= {f"recovered/{name}": recovered(table, f"subhalo_{name}") for name in self.names}
         scores, intervals = shares(events)
         draws = np.random.default_rng(0).integers(len(gain), size=(_DRAWS, len(gain)))
         low, high = np.quantile(np.quantile(gain[draws], 1 - _FALSE, axis=1), [0.025, 0.975])
         return scores | {"false/level": level}, intervals | {"false/level": (float(low), float(high))}
+
+
+def recovered(table: pd.DataFrame, subhalo: str) -> np.ndarray:
+    """Return in which images a subhalo that was put in is found: near its place, by more than a tenth gain without."""
+    near = table[f"prediction/{subhalo}/near"].to_numpy(bool)
+    return np.asarray(near & (table[f"prediction/{subhalo}/gain"].to_numpy(float) > _level(table)))
+
+
+def _level(table: pd.DataFrame) -> float:
+    """Return what a tenth of the images without a subhalo gain or more."""
+    return float(np.quantile(table["prediction/subhalo/gain"].to_numpy(float), 1 - _FALSE))

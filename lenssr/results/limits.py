@@ -127,9 +127,13 @@ def by_class(run: str | Path) -> list[dict[str, Any]]:
     if score not in found:
         return []
     return [
-        {"class": name, "images": len(part), "truth/psnr": float(part[score].mean()), "error": float(part[score].sem())}
+        {"class": name, "images": len(part), "truth/psnr": float(part[score].mean()), "error": _error(part[score])}
         for name, part in found.groupby("class")
     ]
+
+
+def _error(scores: pd.Series) -> float:
+    return float(np.std(scores.to_numpy(float), ddof=1) / len(scores) ** 0.5)
 
 
 def _summary(found: pd.DataFrame) -> list[dict[str, Any]]:

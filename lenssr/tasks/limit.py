@@ -194,7 +194,7 @@ class FittedImages(_Physical):
         data, images = self._data, []
         for index, lr in zip(batch["index"].tolist(), batch["lr"], strict=True):
             time = float(data.sets[self._split].exposure_time[index])
-            found = self._fitter(lr[0].cpu() * data.unit * data.scale**2, time)
+            found = self._fitter(lr[0].cpu() * data.unit * data.scale**2, time, index)
             lenses = self._fitter.lenses[found.name]
             self._pulls[index] = found.pulls(lenses.prior, self._true(index))
             images.append(

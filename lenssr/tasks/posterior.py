@@ -19,12 +19,8 @@ from lenssr.tasks.base import Task
 __all__ = ["Posterior", "against_exact"]
 
 _COMPONENTS = 2  # directions in which draws are told from exact ones
-_EXACT = (
-    128,
-    2048,
-    1024,
-    0,
-)  # particles, library, proposals and seed of the exact draws: those of configs/model/limit.yaml
+# how the exact draws are drawn: as configs/model/limit.yaml has it
+_EXACT = {"particles": 128, "library": 2048, "proposals": 1024, "seed": 0}
 
 
 def against_exact(data: LensDataModule, split: str, images: int) -> dict[str, Score]:
@@ -37,7 +33,7 @@ def against_exact(data: LensDataModule, split: str, images: int) -> dict[str, Sc
     """
     if not images:
         return {}
-    exposures = Exposures(data, split, PosteriorSampler(*_EXACT), "lr")
+    exposures = Exposures(data, split, PosteriorSampler(**_EXACT), "lr")
     if data.target != "truth":
         raise ConfigError("Exact draws are of the noise-free image: task.compared needs dataset.target=truth.")
     wanted = [batch for batch in data.evaluation(split, torch.device("cpu")) if int(batch["index"].min()) < images]

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from lenssr.limits.mixture import Mixture, reweighed
-from lenssr.limits.smc import anneal
+from lenssr.limits.smc import anneal, effective
 
 WIDTH = np.array([0.01, 0.03, 0.02])
 
@@ -74,10 +74,8 @@ def test_true_values_fall_evenly_among_the_draws():
 
 def test_a_mixture_has_the_density_that_its_draws_have():
     rng = np.random.default_rng(3)
-    periodic = np.array([False, True])
-    mixture = Mixture(rng.uniform(0.4, 0.6, (40, 2)), periodic)
+    mixture = Mixture(rng.uniform(0.4, 0.6, (40, 2)), np.array([False, False]))
     draws = mixture.draw(100_000, rng)
-    assert ((draws[:, 1] >= 0) & (draws[:, 1] < 1)).all()
     box = np.array([[0.45, 0.5], [0.5, 0.55]])  # its share of the draws is the integral of the density over it
     axes = [np.linspace(*side, 61)[:-1] + (side[1] - side[0]) / 120 for side in box]
     grid = np.stack([axis.ravel() for axis in np.meshgrid(*axes)], 1)
@@ -88,6 +86,34 @@ def test_a_mixture_has_the_density_that_its_draws_have():
     alone = Mixture(mixture.points[:1], np.array([False, False]))
     alone.__dict__["factors"] = mixture.factors[:1]  # one point has no neighbourhood
     assert alone.log_density(draws[:50]) == pytest.approx(known.logpdf(draws[:50]))
+
+
+def test_what_comes_round_a_circle_is_part_of_the_density():
+    rng = np.random.default_rng(6)
+    middles = np.stack([rng.uniform(0.45, 0.55, 60), rng.normal(0, 0.15, 60) % 1], 1)  # about 0 and 1 alike, and wide
+    mixture = Mixture(middles, np.array([False, True]))
+    draws = mixture.draw(20_000, rng)
+    assert ((draws[:, 1] >= 0) & (draws[:, 1] < 1)).all()
+    line = np.linspace(-2, 3, 1001)[:-1] + 0.0025
+    circle = (np.arange(64) + 0.5) / 64
+    grid = np.stack([axis.ravel() for axis in np.meshgrid(line, circle)], 1)
+    density = np.exp(mixture.log_density(grid)).reshape(64, 1000)
+    assert density.mean() * 5 == pytest.approx(1, abs=0.01)
+    shares = np.histogram(draws[:, 1], 8, (0, 1))[0] / len(draws)
+    assert shares == pytest.approx(density.mean(1).reshape(8, 8).mean(1) * 5 / 8, abs=0.012)
+
+
+def test_a_mixture_that_cannot_fit_leaves_the_particles_alone():
+    def nowhere(points):
+        return np.full(len(points), -np.inf)
+
+    outside = np.full((64, 2), 1.5) + np.random.default_rng(0).normal(0, 1e-3, (64, 2))
+    _, values, weight = reweighed(nowhere, outside, np.random.default_rng(1), 128, np.zeros(2, bool))
+    assert np.isneginf(values).all() and effective(weight) == 0.0
+    seen = gaussian(np.full(3, 0.5), 0.02)
+    points = np.full((8, 3), 0.5)  # eight that are one span no space: the evidence stays that of the annealing
+    kept = anneal(seen, points, seen(points), np.random.default_rng(2), 8, moves=0, last=0, proposals=64)
+    assert (kept.points == 0.5).all() and kept.log_evidence == pytest.approx(float(seen(points)[0]))
 
 
 def test_weights_give_back_shares_width_and_evidence_that_particles_lost():

@@ -18,9 +18,10 @@ def test_without_bounds_a_step_is_newtons_and_of_independent_numbers_it_is_cut()
 
 def test_a_step_climbs_as_far_as_the_bounds_allow_where_one_that_is_cut_does_not():
     rng, gaps, cuts = np.random.default_rng(1), [], []
-    for _ in range(40):
+    for trial in range(120):
         matrix = rng.normal(size=(9, 6)) @ np.diag([1, 1, 3, 3, 9, 9]) @ rng.normal(size=(6, 6))
-        information, place = matrix.T @ matrix, rng.uniform(0.2, 0.8, 6)
+        information = matrix.T @ matrix
+        place = rng.uniform(0.2, 0.8, 6) if trial % 2 else rng.choice([0.0, 0.5, 1.0], 6)  # on bounds, too
         target = rng.normal(size=9) * np.linalg.norm(matrix, axis=1)
         slope = matrix.T @ (target - matrix @ place)
         best = lsq_linear(matrix, target, bounds=(0, 1), tol=1e-12).cost

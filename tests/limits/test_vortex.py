@@ -1,5 +1,7 @@
 """A vortex's posterior as a mixture, against the posterior that annealing draws; and of lenses that vary, the truth."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from exposed import exposure, fits
@@ -8,15 +10,32 @@ from scipy import stats
 from lenssr.limits.fit import Fitter
 from lenssr.limits.lenses import Lenses
 from lenssr.limits.prior import Prior
-from lenssr.limits.vortex import VORTEX, with_vortex, without
+from lenssr.limits.smc import effective
+from lenssr.limits.vortex import VORTEX, Node, _flattened, _weighed, with_vortex, without
 
 
 def test_a_vortex_is_taken_off_a_lens_again(varied):
     prior = Prior(varied.source.physics, "axion")
     smooth = np.random.default_rng(0).uniform(0.3, 0.9, 14)
-    point = with_vortex(prior, smooth, np.array([0.5, 0.3]))
+    point = with_vortex(prior, smooth, np.array([0.9, 0.3]))
     assert point[0] < smooth[0] and (point[1:14] == smooth[1:]).all()
-    assert without(prior, point) == pytest.approx(smooth, abs=5e-3)  # the radius within which it counts moves with it
+    # all of a short vortex lies within the Einstein radius
+    mass = [prior.columns(one[None])["mass"][0] for one in (np.concatenate([smooth, [0.9, 0.3]]), point)]
+    assert mass[0] - mass[1] == pytest.approx(prior.axion["total_mass"], rel=1e-3)
+    for vortex in ([0.9, 0.3], [0.02, 0.7]):  # of a long one a part, which is another once the mass is less
+        point = with_vortex(prior, smooth, np.array(vortex))
+        assert without(prior, point) == pytest.approx(smooth, abs=3e-3)
+
+
+def test_without_weight_nothing_is_flattened_and_a_few_draws_are_no_posterior():
+    some = np.full(32, -np.inf)
+    some[:10] = -np.arange(10.0)
+    assert effective(_flattened(some)) > 8.5  # ten of them are all there are
+    few = SimpleNamespace(
+        nodes={(0.5, 0.5): Node(np.zeros(3), np.zeros(1), 0.0)}, factor=np.eye(1), low=np.full(1, -9.0),
+        high=np.full(1, 9.0), values=lambda places: np.where(np.arange(len(places)) < 3, 0.0, -np.inf),
+    )  # fmt: skip
+    assert _weighed(few, np.full((64, 2), 0.5), np.random.default_rng(0)) is None
 
 
 @pytest.mark.parametrize("index", [1, 4])

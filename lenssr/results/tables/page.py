@@ -84,8 +84,8 @@ def _more(summary: str, text: str, lines: list[list[str]]) -> str:
     """Return a further table that unfolds, its headings in the first line; nothing where there are no lines."""
     if not lines:
         return ""
-    head = "".join(f"<th>{html.escape(text)}</th>" for text in lines[0])
-    rows = "".join("<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in line) + "</tr>" for line in lines[1:])
+    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in lines[0])
+    rows = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in line) + "</tr>" for line in lines[1:])
     return (
         f"<details><summary>{summary}</summary><p>{html.escape(text)}</p><div class=wide "
         f"tabindex=0><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></details>"

@@ -13,8 +13,6 @@ from lenssr.results.tables.table import Row, Table
 
 __all__ = ["lens_by_lens"]
 
-_TENTH = 0.9  # quantile of the gains where there is no subhalo, that a found one exceeds
-
 _Verdict = tuple[str, float]
 
 
@@ -24,6 +22,9 @@ def lens_by_lens(table: Table, asked: Mapping[str, Any]) -> list[list[str]]:
     Of ``errors`` (name -> numbers of the fit), of how many lenses the row's error is the smaller, with Wilcoxon's
     signed-rank test; of ``finds`` (name -> subhalo), in how many the row alone and the baseline alone finds it, with
     McNemar's exact test. All tests of a table are one family, Holm-corrected.
+
+    Raises:
+        ValueError: rows are of other lenses, have several runs, or errors that are no numbers.
     """
     known = {row.label: _images(row) for row in table.rows if row.results}
     base = known.pop(table.baseline, None)
@@ -44,6 +45,8 @@ def lens_by_lens(table: Table, asked: Mapping[str, Any]) -> list[list[str]]:
 
 
 def _images(row: Row) -> pd.DataFrame:
+    if len(row.results) > 1:
+        raise ValueError(f"{row.label} has {len(row.results)} runs; a table lens by lens has a row for each")
     path = row.results[0].folder / "per_image.parquet"
     return pd.read_parquet(path).sort_values("index", ignore_index=True)
 
@@ -53,7 +56,10 @@ def _nearer(one: pd.DataFrame, other: pd.DataFrame, numbers: Sequence[str]) -> _
 
     columns = [f"prediction/{number}/error" for number in numbers]
     difference = np.linalg.norm(one[columns], axis=1) - np.linalg.norm(other[columns], axis=1)
-    return f"{(difference < 0).sum()} of {len(difference)}", float(wilcoxon(difference).pvalue)
+    if not np.isfinite(difference).all():
+        raise ValueError(f"some errors of {', '.join(numbers)} are no numbers")
+    p = float(wilcoxon(difference).pvalue) if difference.any() else 1.0
+    return f"{(difference < 0).sum()} of {len(difference)}", p
 
 
 def _finds(one: pd.DataFrame, other: pd.DataFrame, subhalo: str) -> _Verdict:
@@ -66,6 +72,6 @@ def _finds(one: pd.DataFrame, other: pd.DataFrame, subhalo: str) -> _Verdict:
 
 
 def _found(images: pd.DataFrame, subhalo: str) -> np.ndarray:
-    level = np.quantile(images["prediction/subhalo/gain"], _TENTH)
-    near = images[f"prediction/{subhalo}/near"].to_numpy(bool)
-    return np.asarray(near & (images[f"prediction/{subhalo}/gain"].to_numpy(float) > level))
+    from lenssr.modelling.hunt import recovered
+
+    return recovered(images, subhalo)

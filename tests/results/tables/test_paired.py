@@ -54,3 +54,13 @@ def test_a_page_has_them_and_other_lenses_are_refused(tmp_path):
     assert "| SR | 0 of 12 (p = 0.00098) | 0 and 0 (p = 1) |" in to_markdown(made)
     with pytest.raises(ValueError, match="other lenses"):
         lens_by_lens(table(rows[0], row(tmp_path / "other", "other", away, away > 20, first=5)), ASKED)
+    nobody = row(tmp_path / "nan", "NaN", np.full(12, np.nan), away > 20)
+    with pytest.raises(ValueError, match="no numbers"):
+        lens_by_lens(table(rows[0], nobody), ASKED)
+    twice = row(tmp_path / "two", "two", away, away > 20)
+    twice.results *= 2
+    with pytest.raises(ValueError, match="a row for each"):
+        lens_by_lens(table(rows[0], twice), ASKED)
+    assert (
+        lens_by_lens(table(rows[0], row(tmp_path / "same", "same", away, away > 20)), ASKED)[1][1] == "0 of 12 (p = 1)"
+    )
