@@ -54,8 +54,13 @@ def kept(overrides):
     found = []
     for config, metrics in records():
         loss = wanted.get("loss", "mse")
-        if config["physics"]["name"] != "deeplense":  # another set's
+        if config["physics"]["name"] != ("survey" if "model.image" in wanted else "deeplense"):  # another set's
             continue
+        if "model.image" in wanted:
+            seed = str(config["task"]["upscaler"]["overrides"].get("seed", ""))
+            same = (wanted["model.image"], wanted.get("+task.upscaler.overrides.seed", ""))
+            if (config["model"]["image"], seed) != same:
+                continue
         if config["model"]["name"] == wanted["model"] and config.get("loss", {}).get("name", loss) == loss:
             found.append(metrics)
     return found
@@ -85,7 +90,7 @@ def from_records(name, label, score, part):
         metrics, group = kept([*table["overrides"], *row["overrides"]]), "prediction"
     if score == "parameters":
         return f"{metrics[0]['parameters']:,}"
-    values = [m["scores"][group][score]["mean"] * factor for m in metrics]
+    values = [m["scores"][group][score][part if part in ("low", "high") else "mean"] * factor for m in metrics]
     mean = f"{statistics.fmean(values):.{decimals}f}"
     if part == "both" and len(values) > 1 and row is not None:
         return f"{mean} ± {statistics.stdev(values):.{decimals}f}"
