@@ -61,8 +61,10 @@ class Exposures:
         self.images, self.given, self.scale = data.sets[split], given, data.scale if given == "lr" else 1
         camera = seen.lr if given == "lr" else seen.hr
         self._hr = seen.hr
-        numbers = (sampler.particles, sampler.library, sampler.proposals, sampler.seed)
-        setting = Setting(source.physics, source.instrument, camera, self.scale, *numbers)
+        setting = Setting(
+            source.physics, source.instrument, camera, self.scale, particles=sampler.particles,
+            library=sampler.library, proposals=sampler.proposals, seed=sampler.seed,
+        )  # fmt: skip
         about = [self.images.checksum, split, given, seen.config]
         self.posteriors = Posteriors(setting, self.images.folder, about)
 

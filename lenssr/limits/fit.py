@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lenssr.limits.circle import shorter
 from lenssr.limits.lenses import Lenses
 from lenssr.limits.likelihood import moments
 from lenssr.limits.prior import Prior
@@ -74,15 +75,12 @@ class Fitted:
 
         middle = fitted.unwalled(self.point)
         if self.draws is None:
-            return _shorter(true - middle, fitted) / np.sqrt(np.diag(self.covariance))
+            return shorter(true - middle, fitted.periodic) / np.sqrt(np.diag(self.covariance))
         turns = np.exp(2j * np.pi * self.draws).sum(0)
         middle = np.where(fitted.periodic, np.angle(turns) / (2 * np.pi), middle)
-        below = (_shorter(self.draws - middle, fitted) < _shorter(true - middle, fitted)).sum(0)
+        true, draws = (shorter(places - middle, fitted.periodic) for places in (true, self.draws))
+        below = (draws < true).sum(0)
         return np.asarray(ndtri((below + 0.5) / (len(self.draws) + 1)))
-
-
-def _shorter(away: np.ndarray, prior: Prior) -> np.ndarray:
-    return np.where(prior.periodic, (away + 0.5) % 1 - 0.5, away)
 
 
 class Fitter:
@@ -110,7 +108,8 @@ class Fitter:
             time: of the exposure.
             index: of the image, which makes its draws its own.
         """
-        smooth = self._best("no_sub", self.lenses["no_sub"].likeliest(seen, time, self.starts), seen, time)
+        starts = self.lenses["no_sub"].likeliest(seen, time, self.starts)
+        smooth = max(self._fits("no_sub", starts, seen, time), key=_log_likelihood)
         found = {name: self._vortices(smooth, seen, time) if name == "axion" else [smooth] for name in self.tried}
         likeliest = [max(fits, key=_log_likelihood) for fits in found.values()]
         best = min(likeliest, key=lambda one: len(one.point) * np.log(seen.numel()) - 2 * one.log_likelihood)
@@ -132,9 +131,6 @@ class Fitter:
         modes = np.stack([one.point[-len(VORTEX) :] for one in fits])
         return sampled(profile, modes, self.nodes, _DRAWS, np.random.default_rng([lenses.seed, 2, index]))
 
-    def _best(self, name: str, starts: np.ndarray, seen: Tensor, time: float) -> Fitted:
-        return max(self._fits(name, starts, seen, time), key=_log_likelihood)
-
     def _fits(self, name: str, starts: np.ndarray, seen: Tensor, time: float) -> list[Fitted]:
         return [Fitted(*_scored(self.lenses[name], start, seen, time), name) for start in starts]
 
@@ -148,11 +144,13 @@ def _apart(profile: Profile, count: int) -> np.ndarray:
     places = grid(*_TRIED)
     order = places[np.argsort(-profile(places))]
     chosen: list[np.ndarray] = []
+    around = profile.lenses.prior.periodic[-len(VORTEX) :]
     for vortex in order:
-        away = np.abs([vortex - other for other in chosen]).reshape(-1, 2)
-        away[:, 1] = np.minimum(away[:, 1], 1 - away[:, 1])
-        if (away > _NEIGHBOURS).any(1).all() and len(chosen) < count:
+        away = shorter(vortex - np.reshape(chosen, (-1, len(VORTEX))), around)
+        if (np.abs(away) > _NEIGHBOURS).any(1).all():
             chosen.append(vortex)
+        if len(chosen) == count:
+            break
     return np.stack([profile.lenses.prior.walled(profile.nodes[tuple(vortex)].place) for vortex in chosen])
 
 
@@ -162,11 +160,10 @@ def _scored(lenses: Lenses, start: np.ndarray, seen: Tensor, time: float) -> tup
 
     def probable(place: np.ndarray) -> float:
         found = float(lenses.log_likelihood(prior.walled(place)[None], seen, time)[0])
-        return found - 0.5 * float(np.square(place[prior.normal]).sum())
+        return found + float(prior.log_normal(place))
 
     place, damping = prior.unwalled(start), _DAMPED
-    walls = ~prior.normal & ~prior.periodic
-    low, high = np.where(walls, 0.0, -np.inf), np.where(walls, 1.0, np.inf)
+    low, high = prior.bounds()
     value = probable(place)
     slope, information = _derivatives(lenses, place, seen, time)
     for _ in range(_MOST):

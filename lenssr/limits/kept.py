@@ -58,8 +58,10 @@ class Setting:
         """Return what samples, for a class and for the sub-haloes that are told."""
         library = self.library if not told.size else max(_TOLD, self.particles)
         prior = Prior(self.physics, name, told)
-        numbers = (self.particles, library, self.seed, self.proposals)
-        return Lenses(prior, self.instrument, self.detector, self.scale, *numbers)
+        return Lenses(
+            prior, self.instrument, self.detector, self.scale, particles=self.particles, library=library,
+            proposals=self.proposals, seed=self.seed,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

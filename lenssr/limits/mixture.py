@@ -15,6 +15,8 @@ from itertools import product
 
 import numpy as np
 
+from lenssr.limits.circle import shorter
+
 __all__ = ["Mixture", "reweighed"]
 
 _NEAR = (2, 4)  # a neighbourhood's covariance is of twice as many particles as dimensions, and some more: of many more
@@ -36,8 +38,7 @@ class Mixture:
 
     def apart(self, points: np.ndarray) -> np.ndarray:
         """Return points (n, d) less the middles, periodic coordinates the shorter way, (n, N, d)."""
-        away = points[:, None] - self.points
-        return np.where(self.periodic, (away + 0.5) % 1 - 0.5, away)
+        return shorter(points[:, None] - self.points, self.periodic)
 
     @cached_property
     def factors(self) -> np.ndarray:

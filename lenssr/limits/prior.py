@@ -53,6 +53,15 @@ class Prior:
         self.periodic = np.array([key == "vortex_angle" for key in self.names], bool)
         self.normal = np.array(["normal" in self.free[key] for key in self.names], bool)
 
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return what the places of :meth:`unwalled` lie between, (d,) each, infinite where nothing bounds them."""
+        free = self.normal | self.periodic
+        return np.where(free, -np.inf, 0.0), np.where(free, np.inf, 1.0)
+
+    def log_normal(self, places: np.ndarray) -> np.ndarray:
+        """Return the logarithm of the prior of the normal coordinates of places (..., d), but for a constant."""
+        return -0.5 * np.where(self.normal, np.square(places), 0.0).sum(-1)
+
     def unwalled(self, points: np.ndarray) -> np.ndarray:
         """Return points with their normal coordinates in standard deviations from the mean, the others as they are.
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lenssr.limits.circle import shorter
 from lenssr.limits.mixture import reweighed
 
 __all__ = ["Sample", "anneal", "effective", "resampled"]
@@ -171,8 +172,7 @@ def _proposed(
     count, size = mine.shape
     first = rng.integers(len(others), size=count)
     second = (first + rng.integers(1, len(others), size=count)) % len(others)
-    difference = others[first] - others[second]
-    difference = np.where(periodic, (difference + 0.5) % 1 - 0.5, difference)
+    difference = shorter(others[first] - others[second], periodic)
     factor = np.where(rng.uniform(size=count) < _LEAP, 1.0, length * 2.38 / np.sqrt(2 * size))
     spread = np.abs(difference).mean(0)
     new = mine + factor[:, None] * difference + _JITTER * spread * rng.normal(size=mine.shape)

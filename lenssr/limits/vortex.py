@@ -96,7 +96,7 @@ class Profile:
         self.steps, self.nodes = steps, dict[tuple[float, ...], Node]()
         self.size, normal = len(smooth), lenses.prior.normal[: len(smooth)]
         self.held = normal.astype(float)
-        self.low, self.high = np.where(normal, -np.inf, 0.0), np.where(normal, np.inf, 1.0)
+        self.low, self.high = (bound[: self.size] for bound in lenses.prior.bounds())
         self.information = slopes @ slopes.T + np.diag(self.held + 1e-9)
         self.factor = np.linalg.cholesky(np.linalg.inv(self.information))
         self._normal = np.random.default_rng(0).normal(size=(_INSIDE, self.size))
@@ -130,23 +130,25 @@ class Profile:
         """Return the logarithm of the posterior at places (n, d), -inf outside the bounds, (n,)."""
         lenses, own = self.lenses, places[:, : self.size]
         found = lenses.log_likelihood(lenses.prior.walled(places), self.seen, self.time)
-        inside = ((own >= self.low) & (own <= self.high)).all(1)
-        return np.where(inside, found - 0.5 * (self.held * own**2).sum(1), -np.inf)
+        return np.where(self.within(own).all(-1), found + lenses.prior.log_normal(places), -np.inf)
+
+    def within(self, others: np.ndarray) -> np.ndarray:
+        """Return which of the others' numbers lie within their bounds, bool, as ``others``."""
+        return (others >= self.low) & (others <= self.high)
 
     def _at(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the logarithm of the posterior at places, and its slope along the others' numbers."""
-        lenses, own = self.lenses, places[:, : self.size]
+        lenses = self.lenses
         flux = lenses.binned(lenses.prior.walled(places))
         mean, variance = moments(flux, self.time, lenses.detector)
         left = ((self.seen - mean) / variance.sqrt()).flatten(1).double().numpy()
-        value = lenses.of_flux(flux, self.seen, self.time) - 0.5 * (self.held * own**2).sum(1)
-        return value, left @ self.slopes.T - self.held * own
+        value = lenses.of_flux(flux, self.seen, self.time) + lenses.prior.log_normal(places)
+        return value, left @ self.slopes.T - self.held * places[:, : self.size]
 
     def _inside(self, means: np.ndarray) -> np.ndarray:
         """Return which part of each Gaussian lies within the bounds."""
         about = self._normal @ self.factor.T
-        within = [((mean + about >= self.low) & (mean + about <= self.high)).all(1).mean() for mean in means]
-        return np.array(within)
+        return np.array([self.within(mean + about).all(1).mean() for mean in means])
 
 
 def sampled(profile: Profile, modes: np.ndarray, nodes: int, draws: int, rng: np.random.Generator) -> np.ndarray | None:
@@ -201,7 +203,7 @@ def _others(profile: Profile, mean: np.ndarray, rng: np.random.Generator) -> tup
     """Return a draw of the others' numbers within their bounds, and its density's logarithm but for a constant."""
     normal = rng.normal(size=(_TRIALS, len(mean)))
     tried = mean + _WIDER * normal @ profile.factor.T
-    inside = ((tried >= profile.low) & (tried <= profile.high)).all(1)
+    inside = profile.within(tried).all(1)
     first = int(inside.argmax())
     share = max(float(inside.mean()), 0.5 / _TRIALS)
     return tried[first], -0.5 * float(np.square(normal[first]).sum()) - np.log(share)

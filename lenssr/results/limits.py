@@ -16,6 +16,7 @@ import torch
 
 from lenssr.data import LensDataModule
 from lenssr.errors import ConfigError
+from lenssr.limits.circle import shorter
 from lenssr.limits.exposures import Exposures
 from lenssr.limits.kept import Case
 from lenssr.limits.lenses import Lenses
@@ -57,7 +58,7 @@ def ranks(data: LensDataModule, exposures: Exposures, cases: dict[int, Case]) ->
         points = exposures.posteriors.read(index)[0].points
         points, true = (np.where(prior.periodic, place % 1, place) for place in (points, true))
         below, away = (points < true).mean(0), points - true
-        away = np.where(prior.periodic, (away + 0.5) % 1 - 0.5, away)
+        away = shorter(away, prior.periodic)
         pulls = away.mean(0) / away.std(0, ddof=1)
         for name, rank, pull in zip(prior.names, below, pulls, strict=True):
             rows.append({"class": case.name, "parameter": name, "rank": float(rank), "pull": float(pull)})
@@ -113,7 +114,7 @@ def _compared(prior: Prior, one: np.ndarray, other: np.ndarray, weight: np.ndarr
         a, b = one[:, k], other[:, k]
         if prior.periodic[k]:  # about a common middle
             middle = np.angle(np.exp(2j * np.pi * a).mean()) / (2 * np.pi)
-            a, b = ((x - middle + 0.5) % 1 - 0.5 for x in (a, b))
+            a, b = (shorter(x - middle, np.array(True)) for x in (a, b))
         mean = np.average(b, weights=weight)
         width = np.sqrt(np.average(np.square(b - mean), weights=weight))
         rows.append({"parameter": name, "shift": (a.mean() - mean) / width, "ratio": a.std(ddof=1) / width})
@@ -207,6 +208,7 @@ def main() -> None:
                 f"second sampler: logarithms of the evidence differ by {np.sqrt(np.square(evidence).mean()):.2f} (rms)"
             )
         folder = arguments.to or Path(arguments.run)
+        # a limit of labels and one of images may be of the same exposures, and lie side by side
         name = f"limit_{exposures.given}" if told["classes"] == [] else f"limit_images_{exposures.given}"
         write_json(folder / f"{name}.json", told)
         print(_draw(found, folder / f"{name}_ranks.png"))

@@ -32,9 +32,11 @@ def test_without_weight_nothing_is_flattened_and_a_few_draws_are_no_posterior():
     some[:10] = -np.arange(10.0)
     assert effective(_flattened(some)) > 8.5  # ten of them are all there are
     few = SimpleNamespace(
-        nodes={(0.5, 0.5): Node(np.zeros(3), np.zeros(1), 0.0)}, factor=np.eye(1), low=np.full(1, -9.0),
-        high=np.full(1, 9.0), values=lambda places: np.where(np.arange(len(places)) < 3, 0.0, -np.inf),
-    )  # fmt: skip
+        nodes={(0.5, 0.5): Node(np.zeros(3), np.zeros(1), 0.0)},
+        factor=np.eye(1),
+        within=lambda others: np.abs(others) <= 9.0,
+        values=lambda places: np.where(np.arange(len(places)) < 3, 0.0, -np.inf),
+    )
     assert _weighed(few, np.full((64, 2), 0.5), np.random.default_rng(0)) is None
 
 
