@@ -100,7 +100,7 @@ def test_killed_at_any_time_it_goes_on(run, cutouts, tmp_path):
     words = [sys.executable, "-c", "from lenssr.inference.main import main; main()", str(run), *cutouts, "-o", str(out)]
     process = subprocess.Popen(words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
-    while not list(out.glob("*.json")) and process.poll() is None and time.monotonic() < deadline:
+    while not list(out.glob("*_sr.json")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
