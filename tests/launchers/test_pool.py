@@ -82,14 +82,14 @@ def test_a_signal_stops_the_pool_and_its_jobs(tmp_path):
         time.sleep(3)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    thread = threading.Thread(target=stop)
+    thread, before = threading.Thread(target=stop), signal.getsignal(signal.SIGTERM)
     thread.start()
     with pytest.raises(Interrupted, match="3 of 3 jobs left"):
         pool.Pool(SLOTS, tmp_path / "sweeps").run(jobs)
     thread.join()
     assert not running(str(tmp_path))
     assert [job.run.status().get("state") for job in jobs] == ["interrupted", "interrupted", None]
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_a_dry_run_says_what_would_run(tmp_path, cli):
