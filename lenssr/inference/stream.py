@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from lenssr.data.files.images import Image
 from lenssr.data.files.names import Taken, file_name
 from lenssr.errors import DataError
@@ -90,8 +92,9 @@ def items(
 def _key(image: Image, settings: str) -> str:
     digest = hashlib.blake2b(f"{settings} {image.data.shape}".encode(), digest_size=16)
     digest.update(image.data.data if image.data.flags.c_contiguous else image.data.tobytes())
-    if image.rms is not None:
-        digest.update(image.rms.tobytes())
+    for known in (image.rms, image.background, image.electrons):
+        if isinstance(known, np.ndarray):
+            digest.update(known.tobytes())
     if image.header is not None:
         digest.update(image.header.tostring().encode("latin-1", "replace"))
     return digest.hexdigest()

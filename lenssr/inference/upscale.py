@@ -20,7 +20,7 @@ from lenssr.data.files.images import Image, filled, from_array, read
 from lenssr.data.files.wcs import left_behind
 from lenssr.errors import DataError
 from lenssr.inference.correct import add_missed, binned, degraded, enlarged_rows, unclipped
-from lenssr.inference.level import sky_of
+from lenssr.inference.level import shared_of, sky_of
 from lenssr.inference.network import Network, Seen
 from lenssr.inference.planes import empty, forget, strips
 from lenssr.inference.result import Product
@@ -189,9 +189,11 @@ def _product(network: Network, one: _Prepared, planes: list[np.ndarray]) -> Prod
     area = 1.0 if image.per_area else float(scale**2)
     given = binned(surface, scale)
     add_missed(surface, scale, one.data, one.here)
-    rms = image.noise(one.level, one.noise)
-    rms = rms if one.here is None else filled(rms).astype(np.float32)
+    shared = shared_of(image)
+    rms = _whole(image.noise(one.level, one.noise, shared=shared), one)
     taken, blur = degraded(surface, scale, network.seen, one.data, rms, one.here)
+    if image.rms is None:  # photons are counted in what the camera should have seen
+        rms = _whole(image.noise(one.level, one.noise, taken, shared), one)
     residual = taken - one.data
     residual /= rms
     del taken, rms
@@ -216,6 +218,11 @@ def _product(network: Network, one: _Prepared, planes: list[np.ndarray]) -> Prod
     product.facts |= scores(product, given, area, one.noise)
     product.warnings = _words(network, one, product.facts["chi2"])
     return product
+
+
+def _whole(rms: np.ndarray, one: _Prepared) -> np.ndarray:
+    """Return a noise map, float32, its holes filled."""
+    return rms if one.here is None else filled(rms).astype(np.float32)
 
 
 def _precision(one: _Prepared) -> Any:

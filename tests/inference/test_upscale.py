@@ -9,16 +9,19 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from made import header, lens
 from scipy.integrate import quad
+from scipy.ndimage import convolve1d
 from scipy.stats import norm
 from tiny import TINY, TINY_DIFFUSION, TINY_RDN, TINY_RDN_STAGE
 
 from lenssr.config.compose import compose
+from lenssr.data.files.image import Image
 from lenssr.data.files.images import read
 from lenssr.data.files.wcs import rescaled
 from lenssr.errors import DataError, RunError
 from lenssr.inference import main as command
 from lenssr.inference import upscale
 from lenssr.inference.correct import unclipped
+from lenssr.inference.level import shared_of, sky_of
 from lenssr.inference.product import write_fits
 from lenssr.inference.tiles import tiled
 from lenssr.train import train
@@ -68,8 +71,8 @@ def test_flux_is_conserved_and_the_header_kept(run, tmp_path):
         told = "\n".join(known["HISTORY"])
         assert product.network.hash in told.replace("\n", "") and "predict_variance=true" in told.replace("\n", "")
         assert (err > 0).all()
-        noise = np.sqrt(known["SRNOISE"] ** 2 + np.maximum(lens() - product.facts["sky"], 0) / known["EXPTIME"])
-    blocks = sci.reshape(41, 2, 36, 2).sum(axis=(1, 3))
+        blocks = sci.reshape(41, 2, 36, 2).sum(axis=(1, 3))
+        noise = np.sqrt(known["SRNOISE"] ** 2 + np.maximum(blocks - product.facts["sky"], 0) / known["EXPTIME"])
     assert (blocks - lens()) / noise == pytest.approx(residual, abs=1e-3)
     assert product.facts["chi2"] == pytest.approx(np.square(residual).mean(), rel=1e-4)
 
@@ -210,7 +213,8 @@ def test_every_kind_of_file(run, tmp_path):
     assert np.array_equal(packed.data, image) and packed.pixel_scale == pytest.approx(0.101, abs=1e-3)
     known = read(tmp_path / "lens.h5")[0]
     assert known.pixel_scale == pytest.approx(0.04)
-    assert known.rms == pytest.approx(np.sqrt(0.02**2 + np.maximum(image, 0) / 100), rel=1e-5)
+    expected = np.sqrt(0.02**2 + np.maximum(image, 0) / 100)
+    assert known.noise(5.0, 7.0) == pytest.approx(expected, rel=1e-5)  # whatever the sky is found to be
     place = WCS(rescaled(known.header, 2)).all_pix2world([[0.5, 0.5]], 1)[0]  # the corner of the first pixel
     assert place == pytest.approx([1.0 + 0.02, -2.0 - 0.02])
 
@@ -262,15 +266,33 @@ def test_what_cannot_be_upscaled_is_refused(run, tmp_path):
 
 
 def test_photon_noise_is_that_of_the_electrons(run, tmp_path):
-    """A rate in electrons with its exposure has the residual that a file with the same noise as a map has."""
+    """A rate in electrons with its exposure: photons are those of what the camera should have seen."""
     image, seconds = lens(), 900.0
     top = fits.Header({"BUNIT": "ELECTRONS/S", "EXPTIME": seconds})
     fits.PrimaryHDU(image, top).writeto(tmp_path / "rate.fits")
     plain, rate = upscale(run, image)[0], upscale(run, tmp_path / "rate.fits")[0]
-    flux = np.maximum(image - rate.facts["sky"], 0)
-    expected = np.sqrt(rate.facts["noise"] ** 2 + flux / seconds)
-    assert rate.residual == pytest.approx(plain.residual * plain.facts["noise"] / expected, rel=1e-3, abs=1e-4)
+    faint = plain.facts["noise"]
+    seen = plain.residual * faint + image - plain.facts["sky"]
+    expected = np.sqrt(faint**2 + np.maximum(seen, 0) / seconds)
+    assert rate.residual == pytest.approx(plain.residual * faint / expected, rel=1e-3, abs=1e-4)
     assert rate.facts["chi2"] < plain.facts["chi2"]
+
+
+def test_the_truth_has_a_chi_squared_of_one():
+    """Few counts, drizzled: with photons counted in the noisy data, or as if none were shared, it comes out below."""
+    rng, electrons, light = np.random.default_rng(0), 4.0, 2.0
+    y, x = np.mgrid[:200, :200] - 100.0
+    truth = light * np.exp(-0.5 * (x * x + y * y) / 30**2)
+    taps = np.array([0.1, 0.8, 0.1])
+    counts = rng.poisson(truth * electrons) / electrons - truth + rng.normal(0, 0.6, truth.shape)
+    data = truth + convolve1d(convolve1d(counts, taps, 0), taps, 1)
+    image = Image("sky", data, electrons=electrons)
+    faint = sky_of(image)[1]
+    found = [
+        float(np.mean(((data - truth) / image.noise(0.0, faint, *words)) ** 2))
+        for words in ((truth, shared_of(image)), (None, shared_of(image)), (truth, 1.0))
+    ]
+    assert found[0] == pytest.approx(1, abs=0.03) and max(found[1:]) < 0.95
 
 
 def test_a_file_that_cannot_be_read_leaves_the_others(run, tmp_path, monkeypatch, capsys):

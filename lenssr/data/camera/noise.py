@@ -16,10 +16,12 @@ from lenssr.data.camera.observe import Address
 from lenssr.data.camera.random import normal, philox
 from lenssr.data.files.images import filled
 
-__all__ = ["IndependentNoise", "autocorrelation", "sky"]
+__all__ = ["IndependentNoise", "autocorrelation", "shared", "sky"]
 
 _CLIP = 3.0  # sigma of the clipping that finds the sky
 _MEDIAN = 15  # px of the median filter that takes away what is smooth
+_CERTAIN = 3.0  # standard errors above one, from which on neighbours share noise
+_LIGHT = 0.1  # correlation of pixels two apart, beyond which light hides how noise is shared
 _FAINT = 0.4  # of the pixels that clipping leaves: where a source fills the image, its faint end
 _LEAST = 0.5  # added over shared power, at every frequency
 _LR = 1  # stream of random numbers, as in lenssr.data.camera.observe
@@ -45,8 +47,37 @@ def autocorrelation(data: np.ndarray, reach: int = 2) -> np.ndarray:
         reach: largest shift, px.
     """
     _, rest, used = _faint(data)
+    return _correlation(rest, used, reach)
+
+
+def shared(data: np.ndarray) -> float:
+    """Return the variance of an image's noise before it was resampled over that after it, 1 where it was not.
+
+    Drizzling shares the noise of a pixel out among its neighbours, so that each looks less noisy than it is: by the sum
+    of the correlations of a pixel with itself and its eight neighbours (R squared of Fruchter & Hook 2002,
+    astro-ph/9808087, section 7). Noise that is measured in the image has this in it, noise by counting photons has not.
+    What pixels two apart have in common is taken for light, and off; kernels that reach further come out too small.
+
+    Args:
+        data: (H, W), NaN where nothing was measured.
+    """
+    _, rest, used = _faint(data)
+    ring = _correlation(rest, used, 2)
+    core = ring[1:-1, 1:-1].copy()
+    ring[1:-1, 1:-1] = 0
+    light = float(ring.sum()) / 16
+    if light > _LIGHT:
+        return 1.0
+    found = float((core - light).sum()) / (1 - light)
+    # of white noise: of the eight 4 independent numbers count twice, of the ring's sixteen 8 do, 9 / 16 of each, and
+    # each has a variance of one over the pixels
+    error = (4 * 2**2 + 8 * (2 * 9 / 16) ** 2) ** 0.5 / max(1, int(used.sum())) ** 0.5
+    return found if found > 1 + _CERTAIN * error else 1.0
+
+
+def _correlation(rest: np.ndarray, used: np.ndarray, reach: int) -> np.ndarray:
     found = np.zeros((2 * reach + 1, 2 * reach + 1))
-    height, width = data.shape
+    height, width = rest.shape
     for down in range(-reach, reach + 1):
         for right in range(-reach, reach + 1):
             rows, columns = (slice(max(0, d), n + min(0, d)) for d, n in ((down, height), (right, width)))

@@ -151,8 +151,9 @@ def _stamp(image: Image, cut: Any, name: str) -> Image:
             shift = left if known["axis"] == "1" else low
             header[key] += shift if known["key"] == "CNPIX" else -shift
     stamp = Image(f"{image.name}_{name}", cut.data, None, header, image.pixel_scale, image.electrons)
-    if image.rms is not None:
-        middle = cut.input_position_original
-        stamp.rms = _cut(image.rms, middle, cut.data.shape).data
+    for kind in ("rms", "background", "electrons"):
+        whole = getattr(image, kind)
+        if isinstance(whole, np.ndarray):
+            setattr(stamp, kind, _cut(whole, cut.input_position_original, cut.data.shape).data)
     stamp.notes = list(image.notes)
     return stamp

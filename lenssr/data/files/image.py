@@ -23,9 +23,11 @@ class Image:
         name: of the file, and of the HDU or plane where it holds several.
         data: (H, W), flux per pixel in ``bunit``, float64 as read; NaN where nothing was measured.
         rms: standard deviation of each pixel, (H, W); None where the file does not say.
+        background: the same without the photons of what is above the sky, (H, W); None where the file does not say.
         header: of FITS, or what stands for it.
         pixel_scale: arcsec; None where the file does not say.
-        electrons: that one of ``bunit`` stands for, so that photon noise is known; None where the file does not say.
+        electrons: that one of ``bunit`` stands for, a number or (H, W), so that photon noise is known; None where the
+            file does not say.
     """
 
     name: str
@@ -33,25 +35,33 @@ class Image:
     rms: np.ndarray | None = None
     header: Any = None
     pixel_scale: float | None = None
-    electrons: float | None = None
+    electrons: float | np.ndarray | None = None
+    background: np.ndarray | None = None
     notes: list[str] = field(default_factory=list)
 
-    def noise(self, level: float, faint: float) -> np.ndarray:
+    def noise(self, level: float, faint: float, expected: np.ndarray | None = None, shared: float = 1.0) -> np.ndarray:
         """Return the standard deviation of each pixel, float32 (H, W), NaN where nothing was measured.
 
-        As the file tells it, else the sky's and that of the photons above it, where the electrons are known.
+        As the file tells it, else the sky's and that of the photons above it, where the electrons are known. Photons
+        are counted in what a pixel should hold: those of the data themselves are too many where noise is positive, and
+        a chi-squared with them is too small where counts are few (Mighell 1999, doi:10.1086/307253).
 
         Args:
             level: of the sky.
             faint: noise of the sky.
+            expected: (H, W), flux above the sky that a model expects; None for the data.
+            shared: variance of the sky's noise before resampling over that after it, see
+                :func:`lenssr.data.camera.noise.shared`: photons' noise was made smaller likewise.
         """
         if self.rms is not None:
             return self.rms
-        if not self.electrons:
+        if self.electrons is None:
             return np.where(np.isfinite(self.data), np.float32(faint), np.float32(np.nan))
-        data = self.data.astype(np.float64)  # whose squares float32 may not hold
-        photons = np.maximum(data - level, 0) / self.electrons
-        return np.sqrt(faint**2 + photons).astype(np.float32)
+        above = self.data.astype(np.float64) - level if expected is None else expected.astype(np.float64)
+        sky = faint if self.background is None else self.background.astype(np.float64)
+        above += 0.0 if self.background is None else level  # who tells the background's noise took the sky off
+        photons = np.maximum(above, 0) / (shared * self.electrons)  # in float64: float32 may not hold the squares
+        return np.sqrt(sky**2 + np.where(np.isfinite(self.data), photons, np.nan)).astype(np.float32)
 
     @property
     def per_area(self) -> bool:

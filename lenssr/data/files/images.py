@@ -130,13 +130,15 @@ def checked(image: Image, where: str) -> Image:
     if most > _LARGEST:
         raise DataError(f"{told} holds {most:.1e}, beyond {_LARGEST:.0e}; mask or rescale it.")
     image.data = data
-    if image.rms is not None:
-        rms = np.asarray(image.rms, np.float64)
+    for kind in ("rms", "background"):
+        if getattr(image, kind) is None:
+            continue
+        rms = np.asarray(getattr(image, kind), np.float64)
         if rms.shape != data.shape or not (rms[np.isfinite(data)] > 0).all():
-            image.rms, note = None, "its noise map is of another shape, or not positive, and was not used"
-            image.notes.append(note)
+            setattr(image, kind, None)
+            image.notes.append("its noise map is of another shape, or not positive, and was not used")
         else:
-            image.rms = np.where(np.isfinite(data), rms, np.nan).astype(np.float32)
+            setattr(image, kind, np.where(np.isfinite(data), rms, np.nan).astype(np.float32))
     return image
 
 
@@ -168,12 +170,13 @@ def _h5(path: Path) -> list[Image]:
         raise DataError(f"{path}: image_data has {data.ndim} dimensions, not two.")
     image = Image(path.stem, data, header=Header({"BUNIT": "flux/s"}))
     if "background_rms" in known:
-        variance = np.square(known["background_rms"], dtype=np.float64) * np.ones(data.shape)
+        rms = known["background_rms"].astype(np.float64) * np.ones(data.shape)
         if "exposure_time" in known:
             seconds = np.maximum(known["exposure_time"].astype(np.float64), 1e-9)
-            variance = variance + np.maximum(data, 0) / seconds
+            image.background, image.electrons = rms, seconds * np.ones(data.shape)
             image.header["EXPTIME"] = (float(np.median(seconds)), "s, median of the exposure map")
-        image.rms = np.sqrt(variance)
+        else:
+            image.rms = rms
     if known.get("transform_pix2angle", np.zeros(0)).shape == (2, 2):
         matrix = known["transform_pix2angle"].astype(float)
         image.pixel_scale = float(np.sqrt(abs(np.linalg.det(matrix))))

@@ -104,7 +104,7 @@ def _over_an_area(powers: dict[str, float], text: str) -> bool:
 def unit_note(text: Any) -> list[str]:
     """Return what is to be said of a unit."""
     word = str(text or "").strip()
-    if not word:
+    if not word or word.lower().startswith("flux"):  # of whatever unit: a flux
         return []
     parsed = _parsed(word)
     if parsed is None:

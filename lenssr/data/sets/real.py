@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from lenssr.data.camera.degrade import bin_image, convolve, read_kernel
-from lenssr.data.camera.noise import autocorrelation, sky
+from lenssr.data.camera.noise import autocorrelation, shared, sky
 from lenssr.data.files.images import Image, filled, read
 from lenssr.data.sets.store import FORMAT, ImageSet, SetWriter, open_set
 from lenssr.errors import ConfigError, DataError
@@ -29,7 +29,7 @@ from lenssr.system.progress import say
 __all__ = ["RealSource"]
 
 _SAME = 1.01  # times larger pixels are still of one size: a distorted WCS varies as much from image to image
-_LAYOUT = 4  # of the folders in a set; another where their contents change
+_LAYOUT = 5  # of the folders in a set; another where their contents change
 _KINDS = (".fits", ".fit", ".fts", ".fits.gz", ".fz", ".npy", ".h5", ".hdf5")
 
 
@@ -192,7 +192,7 @@ class RealSource:
         top, left, size = self.scale * row, self.scale * column, self.image_size
         window = (slice(top, top + size), slice(left, left + size))
         level, noise = sky(image.data)
-        rms = filled(image.noise(level, noise))
+        rms = filled(image.noise(level, noise, shared=shared(image.data)))
         small = lr[row : row + low, column : column + low] / self.scale**2
         small = small - (sky(small)[0] if self.paired else level)
         pixel_scale = self.pixel_scale or image.pixel_scale

@@ -7,7 +7,7 @@ from astropy.io import fits
 from scipy.ndimage import convolve
 from scipy.signal import convolve2d
 
-from lenssr.data.camera.noise import IndependentNoise, autocorrelation, sky
+from lenssr.data.camera.noise import IndependentNoise, autocorrelation, shared, sky
 from lenssr.data.camera.observe import Address
 from lenssr.data.files.images import read
 
@@ -28,6 +28,23 @@ def test_correlation_is_found_beside_a_galaxy():
     image = 50 * np.exp(-np.hypot(x, y) / 6) + noise[0]
     assert autocorrelation(image) == pytest.approx(expected, abs=0.05)
     assert sky(image)[1] == pytest.approx(1, rel=0.1)
+
+
+@pytest.mark.parametrize("tap", [0.0, 0.075, 0.131])  # none, and as of two instruments
+def test_how_noise_is_shared_is_the_kernels_sum_of_squares(tap):
+    """Beside a galaxy; drizzling with a kernel lessens the variance by the sum of its squares."""
+    taps = np.array([tap, 1 - 2 * tap, tap])
+    rng = np.random.default_rng(3)
+    y, x = np.mgrid[:160, :160] - 80.0
+    light = 50 * np.exp(-np.hypot(x, y) / 6)
+    found = [shared(light + convolve(rng.normal(size=x.shape), np.outer(taps, taps))) for _ in range(4)]
+    assert np.mean(found) == pytest.approx(1 / np.square(taps).sum() ** 2, rel=0.15)
+
+
+def test_light_is_not_taken_for_shared_noise():
+    y, x = np.mgrid[:64, :64] - 32.0
+    wide = 200 * np.exp(-np.hypot(x, y) / 8)
+    assert shared(wide + np.random.default_rng(0).normal(size=x.shape)) == 1.0
 
 
 def test_noise_of_real_galaxies_is_that_of_their_catalogue(real):
