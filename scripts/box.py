@@ -2,7 +2,8 @@
 
 A model is the run of ``experiment=box_<name>``, found if it is finished, else trained. Its folder holds weights,
 configuration, scores, a card, and the provenance of its training. With ``--calibrate`` a model that is there keeps its
-weights; what it tells of its errors is calibrated anew, and it is tested.
+weights; what it tells of its errors is calibrated anew, and it is tested. With ``--check`` nothing is trained: the
+model's image of each test sky, and of the files that are given, is compared with what the camera saw.
 """
 
 from __future__ import annotations
@@ -83,18 +84,33 @@ def _calibrate(name: str, outputs: str) -> Path:
     return folder
 
 
+def _check(name: str, arguments: argparse.Namespace) -> Path:
+    """Write how a model's images agree with what they were made of."""
+    from lenssr.results.agreement import agreement
+    from lenssr.system.files import write_json
+
+    path = Path(arguments.to / f"box_{name}.json")
+    write_json(path, agreement(name, arguments.check, arguments.outputs))
+    return path
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="+", help="of experiments, without box_")
     parser.add_argument("--calibrate", action="store_true", help="keep the weights; calibrate and test anew")
-    parser.add_argument("--outputs", default="outputs", help="with --calibrate: folder of sets [%(default)s]")
+    parser.add_argument("--check", nargs="*", type=Path, metavar="FILE", help="compare test skies, and these images")
+    parser.add_argument("--to", type=Path, default=Path("outputs"), help="with --check: where JSON goes [%(default)s]")
+    parser.add_argument("--outputs", default="outputs", help="of --calibrate and --check: folder of sets [%(default)s]")
     parser.add_argument("--set", nargs="*", default=[], help="further settings, as paths.outputs=elsewhere")
     arguments = parser.parse_args()
 
     def work() -> None:
         for name in arguments.names:
-            print(_calibrate(name, arguments.outputs) if arguments.calibrate else _train(name, arguments.set))
+            if arguments.check is not None:
+                print(_check(name, arguments))
+            else:
+                print(_calibrate(name, arguments.outputs) if arguments.calibrate else _train(name, arguments.set))
 
     command(work)
 

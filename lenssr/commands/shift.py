@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -75,11 +75,13 @@ class Found:
         name: of :data:`SHIFTS`.
         images: scores of each image, by name.
         scores: of all images: coverage, and spread over error, by brightness.
+        errors: standard errors over images of what 68 % intervals hold, by brightness.
     """
 
     name: str
     images: pd.DataFrame
     scores: dict[str, float]
+    errors: dict[str, float] = field(default_factory=dict)
 
     def worst(self) -> tuple[str, float, float]:
         """Return the brightness whose 68 % intervals hold least truly, what they hold, and its spread over error."""
@@ -142,7 +144,9 @@ def shift(run: str | Path, count: int = 64, outputs: str | Path = "outputs") -> 
             result = evaluate(folder, [*words, assigned("paths.outputs", str(outputs))])
             means = {key: value["mean"] for key, value in result.metrics["scores"]["prediction"].items()}
             images = pd.read_parquet(result.folder / "per_image.parquet").sort_values("index")
-            found.append(Found(name, images, means))
+            told = pd.read_parquet(result.folder / "calibration.parquet")
+            errors = dict(zip(told["brightness"].astype(str), told["coverage68_error"].astype(float), strict=True))
+            found.append(Found(name, images, means, errors))
             advance(1, name)
     return found
 
@@ -211,9 +215,12 @@ def _picture(path: Path, found: Sequence[Found]) -> None:
     places = np.arange(len(_BINS))
     for k, one in enumerate(found):
         held = [100 * one.scores.get(f"ensemble/quantile68_{name}", np.nan) for name in _BINS]
-        axis.plot(places + 0.12 * (k - (len(found) - 1) / 2), held, "os^vD"[k % 5], label=one.name, ms=6)
+        bars = [100 * 1.96 * one.errors.get(name, np.nan) for name in _BINS]
+        at = places + 0.12 * (k - (len(found) - 1) / 2)
+        axis.errorbar(at, held, bars, fmt="os^vD"[k % 5], label=one.name, ms=5, lw=1, capsize=2)
     axis.axhline(68, color="k", lw=1, ls="--", label="honest")
-    axis.set(xticks=places, xticklabels=_BINS, ylim=(0, 100), xlabel="brightness of the pixels")
+    names = ("sky: below 1 σ", "faint: to 5 σ", "arc: above", "peak: above half\nof the brightest")
+    axis.set(xticks=places, xticklabels=names, ylim=(0, 100), xlabel="brightness of the pixels, σ: the HR noise")
     axis.set_ylabel("pixels inside the\ntold 68 % interval / %")
     axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     save(figure, path)
@@ -234,7 +241,10 @@ def main() -> None:
         table = summary(found)
         name = f"shift_{folder.name}"
         text = _markdown(folder.name, table, arguments.count)
-        write_text(arguments.to / f"{name}.md", text + f"\n![Coverage by brightness on each sky]({name}.png)\n")
+        write_text(
+            arguments.to / f"{name}.md",
+            text + f"\n![Coverage by brightness on each sky, with 95 % intervals over the images]({name}.png)\n",
+        )
         write_json(arguments.to / f"{name}.json", table.to_dict("records"))
         _picture(arguments.to / f"{name}.png", found)
         print(text)

@@ -112,7 +112,7 @@ def test_the_picture_says_how_far_the_weights_reach(tmp_path, monkeypatch):
     names = ("network", "truth", "hallucination", "omission", "improvement")
     example = {"LR": numbers.random((8, 8)), **{name: numbers.random((16, 16)) for name in names}}
     table = pd.DataFrame({"signal": 5.0, "size": [0.1, 0.1, 1.0, 1.0], "returned": 0.5, "bilinear": 0.4})
-    figures.picture(tmp_path / "picture.png", table, example, numbers.random((8, 8)), (7, 9), 7.5)
+    figures.picture(tmp_path / "picture.png", table, example, numbers.random((8, 8)), (7, 9), 7.5, 0.05)
     assert seen == [7.5]
 
 
@@ -122,7 +122,8 @@ def test_magnification_is_compared_between_lenses():
         {"lens": k, "signal": signal, "size": size, "returned": size / 2, "bilinear": 0.1, "magnification": k + size}
         for k in range(4) for signal in clumps.SIGNALS for size in clumps.SIZES
     ]  # fmt: skip
-    found = report.Trust("a run", pd.DataFrame(rows), {}, {}, {}, maps.Attribution((0, 0), np.ones((2, 2)), 1.0, 2.0))
+    source = maps.Attribution((0, 0), np.ones((2, 2)), 1.0, 2.0)
+    found = report.Trust("a run", pd.DataFrame(rows), {}, {}, {}, source, 0.05)
     known = report.summary(found)["returned_by_magnification"]
     assert known["below"] == pytest.approx(known["above"]) and known["p"] == pytest.approx(1.0)
 

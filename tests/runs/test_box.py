@@ -93,3 +93,11 @@ def test_a_star_gets_no_dark_ring(name, peak):
     product = lenssr.upscale(name, image)[0]
     assert product.sr.shape == (128, 128) and np.isfinite(product.err).all()
     assert float(product.sr.min()) * 4 > -3.0
+
+
+@pytest.mark.parametrize("exposure", ["system1_F390W", "system3_F475X", "system3_F600LP"])
+def test_a_real_lens_degraded_is_what_hst_saw(real, exposure):
+    """Without fine-tuning, on drizzled pixels of 0.04 arcsec: to within the noise, and no ring below the sky."""
+    product = lenssr.upscale("euclid_vis_x2", real / "real_lenses" / f"image_lens_{exposure}.h5")[0]
+    assert 0.8 < product.facts["chi2"] < 1.2
+    assert product.facts["sky"] - float(product.sr.min()) * 4 < 3 * product.facts["noise"]

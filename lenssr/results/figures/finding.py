@@ -48,7 +48,7 @@ def finding(found: FindingEvaluation, run: Run, data: LensDataModule) -> list[Pa
     figure.suptitle(f"sees: {data.inputs}; area {scores['finding/auroc']['mean']:.4f}", fontsize=11)
     drawn = [save(figure, folder / "labels.png")]
     figure, axes = pyplot().subplots(2, _SHOWN, figsize=(2.1 * _SHOWN, 4.9), layout="constrained", squeeze=False)
-    _errors(axes, frame, data)
+    _show(figure, _errors(axes, frame, data))
     return [*drawn, save(figure, folder / "errors.png")]
 
 
@@ -95,16 +95,22 @@ def _decades(axis: Any, frames: Sequence[pd.DataFrame]) -> None:
     axis.grid(alpha=0.3, which="major")
 
 
-def _errors(axes: Any, frame: pd.DataFrame, data: LensDataModule) -> None:
-    """Draw the most lens-like of the others above, the least lens-like lenses below."""
+def _errors(axes: Any, frame: pd.DataFrame, data: LensDataModule) -> list[tuple[Any, np.ndarray, float]]:
+    """Name the most lens-like of the others above, the least lens-like lenses below.
+
+    Returns:
+        Axes, what to show in each, flux per HR pixel, and half its width in arcsec.
+    """
+    shown = []
     frame = frame.sort_values("prediction/logit/value")
     right = frame["prediction/right/value"] > 0.5
     images, half = data.rendered["test"].images, data.image_size * data.sets["test"].pixel_scale / 2
     for line, (own, what) in enumerate(((frame[~right][::-1], "not a lens"), (frame[right], "a lens"))):
         for axis, (_, row) in zip(axes[line], own.iterrows(), strict=False):
-            _show(axis, np.array(images[int(row["index"])]), half)
+            shown.append((axis, np.array(images[int(row["index"])]), half))
             axis.set_title(f"{_named(row)}\np = {row['prediction/probability/value']:.2g}", fontsize=8)
         axes[line][0].set_ylabel(f"{what}, told {'' if line == 0 else 'not '}to be one\narcsec", fontsize=8)
+    return shown
 
 
 def _named(row: pd.Series) -> str:
@@ -112,15 +118,20 @@ def _named(row: pd.Series) -> str:
     return f"lens, θ_E {radius:.2f}″" if row["kind"] == "lens" and radius == radius else str(row["kind"])
 
 
-def _show(axis: Any, image: np.ndarray, half: float) -> None:
+def _show(figure: Any, shown: Sequence[tuple[Any, np.ndarray, float]]) -> None:
+    """Draw images on one stretch, that of the noisiest kind: what is as bright looks as bright."""
     from matplotlib.colors import AsinhNorm
 
-    level, noise = sky(image)
-    top = float(np.quantile(image, 0.999)) - level
-    norm = AsinhNorm(linear_width=max(2 * noise, 1e-3 * top), vmin=-2 * noise, vmax=max(top, 5 * noise))
-    axis.imshow(image - level, norm=norm, cmap="inferno", origin="lower", extent=(-half, half, -half, half))
-    axis.set(xticks=[-1, 0, 1], yticks=[-1, 0, 1])
-    axis.tick_params(labelsize=7)
+    skies = [sky(image) for _, image, _ in shown]
+    noise = max(float(np.median([rms for _, rms in skies])), 1e-6)
+    top = max(float(np.quantile(image, 0.999)) - level for (_, image, _), (level, _) in zip(shown, skies, strict=True))
+    norm = AsinhNorm(linear_width=2 * noise, vmin=-2 * noise, vmax=max(top, 5 * noise))
+    for (axis, image, half), (level, _) in zip(shown, skies, strict=True):
+        drawn = axis.imshow(image - level, norm=norm, cmap="inferno", origin="lower", extent=(-half, half, -half, half))
+        axis.set(xticks=[-1, 0, 1], yticks=[-1, 0, 1])
+        axis.tick_params(labelsize=7)
+    axes = figure.axes
+    figure.colorbar(drawn, ax=axes, shrink=0.5, aspect=40, label="flux above the sky per HR pixel and second (asinh)")
 
 
 def _frames(row: Row) -> list[pd.DataFrame]:
@@ -140,7 +151,9 @@ def _table_roc(rows: Sequence[Row], path: Path) -> Path:
     for axis, name in zip(axes[0, 1:], within, strict=True):
         for i, (row, frames) in enumerate(every):
             _by(axis, frames, name, f"C{i}", row.label, 0.006 * (i - (len(every) - 1) / 2))
-        axis.set(xlabel=_WITHIN[name], ylabel="completeness at 1 % false positives", ylim=(0, None))
+        lenses = int((every[0][1][0]["prediction/right/value"] > 0.5).sum())
+        axis.set(xlabel=f"{_WITHIN[name]} ({lenses // _BINS} lenses a bin)")
+        axis.set(ylabel="completeness at 1 % false positives", ylim=(0, None))
         axis.grid(alpha=0.3)
     return save(figure, path)
 
@@ -185,6 +198,7 @@ def _table_errors(rows: Sequence[Row], path: Path) -> list[Path]:
     figure, axes = pyplot().subplots(
         2 * len(rows), _SHOWN, figsize=(1.9 * _SHOWN, 4.6 * len(rows)), layout="constrained", squeeze=False
     )
+    shown = []
     for i, row in enumerate(rows):
         data = build_data(read_config(row.results[0].run))
         frames = _frames(row)
@@ -192,7 +206,8 @@ def _table_errors(rows: Sequence[Row], path: Path) -> list[Path]:
         mean = pd.concat([frame[columns] for frame in frames]).groupby(level=0).mean()
         frame = frames[0][["index", "prediction/right/value"]].join(mean).merge(_facts(data), on="index")
         own = axes[2 * i : 2 * i + 2]
-        _errors(own, frame, data)
+        shown += _errors(own, frame, data)
         for line in own:
             line[0].set_ylabel(f"{row.label}\n{line[0].get_ylabel()}", fontsize=8)
+    _show(figure, shown)
     return [save(figure, path, dpi=100)]

@@ -25,6 +25,7 @@ def picture(
     weights: np.ndarray,
     place: tuple[int, int],
     most: float,
+    pixel_scale: float,
 ) -> Path:
     """Draw returned contrast over size, one lens with its departures, and where a bright pixel comes from.
 
@@ -35,28 +36,32 @@ def picture(
         weights: of LR pixels in one pixel of the network's image, (h, w).
         place: its row and column.
         most: LR pixels within which nine tenths of the weights lie.
+        pixel_scale: of the network's image, arcsec.
     """
     from matplotlib.colors import AsinhNorm
 
     figure, axes = pyplot().subplots(2, 4, figsize=(15, 7.2), layout="constrained")
     _contrast(axes[0, 0], clumps)
     peak = float(example["truth"].max())
+    half = len(example["truth"]) * pixel_scale / 2
+    field = (-half, half, -half, half)
     width = max(3 * float(np.std(example["LR"][:4])), 1e-3 * peak)
     for axis, name in zip(axes[0, 1:], ("LR", "network", "truth"), strict=True):
-        shown = axis.imshow(example[name], origin="lower", cmap="inferno", norm=AsinhNorm(width, 0, peak))
+        norm = AsinhNorm(width, 0, peak)
+        shown = axis.imshow(example[name], origin="lower", cmap="inferno", norm=norm, extent=field)
         axis.set_title(name if name == "LR" else f"HR, {name}")
     mark(figure.colorbar(shown, ax=axes[0, 1:], shrink=0.8, label="flux, in the set's unit"), peak)
     for axis, name in zip(axes[1], (*_DEPARTURES, "improvement"), strict=False):
         values = example[name]
         end = max(1.0, float(np.quantile(np.abs(values), 0.999)))
         least, colours = (-end, "RdBu_r") if name == "improvement" else (0.0, "magma_r")
-        shown = axis.imshow(values, origin="lower", cmap=colours, vmin=least, vmax=end)
+        shown = axis.imshow(values, origin="lower", cmap=colours, vmin=least, vmax=end, extent=field)
         axis.set_title(_DEPARTURES.get(name, "nearer to the truth than bilinear by"))
-        figure.colorbar(shown, ax=axis, shrink=0.8, label="units of the HR noise")
+        figure.colorbar(shown, ax=axis, location="bottom", shrink=0.8, label="units of the HR noise")
     scale = len(example["truth"]) // len(weights)
     _attribution(axes[1, 3], weights, ((place[0] + 0.5) / scale - 0.5, (place[1] + 0.5) / scale - 0.5), most)
-    for axis in axes.flat[1:]:
-        axis.set(xticks=[], yticks=[])
+    for axis in axes.flat[1:-1]:
+        axis.set(xlabel="arcsec")
     return save(figure, path)
 
 
@@ -82,4 +87,5 @@ def _attribution(axis: Any, weights: np.ndarray, at: tuple[float, float], most: 
     axis.plot(at[1], at[0], "k+", ms=10)
     reach = max(6.0, 1.5 * most)
     axis.set(xlim=(at[1] - reach, at[1] + reach), ylim=(at[0] - reach, at[0] + reach))
+    axis.set(xlabel="LR pixels")
     axis.set_title(f"LR pixels behind the pixel +\n(90 % within {most:.1f} px)")

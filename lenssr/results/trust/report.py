@@ -34,6 +34,7 @@ class Trust:
         flux: parts of the light that are hallucinated and omitted, and of bilinear's squared error that is gone; means.
         example: images of the lens whose error is the median's, (H, W), and its departures.
         source: of a bright pixel of that lens.
+        pixel_scale: of the example, arcsec.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Trust:
     flux: dict[str, float]
     example: dict[str, np.ndarray]
     source: Attribution
+    pixel_scale: float
 
 
 def trust(run: str | Path, count: int = 24) -> Trust:
@@ -72,7 +74,7 @@ def trust(run: str | Path, count: int = 24) -> Trust:
     example |= {"network": image[middle, 0].numpy(), **{name: maps[middle] for name, maps in away.items()}}
     place = _bright(example["truth"], float(table["theta_E"].iloc[middle]) / scenes.pixel_scale)
     source = attribution(scenes, batch["lr"][middle : middle + 1].clone(), place)
-    return Trust(scenes.folder.name, clumps, nothing, flux, example, source)
+    return Trust(scenes.folder.name, clumps, nothing, flux, example, source, scenes.pixel_scale)
 
 
 def _bright(image: np.ndarray, radius: float) -> tuple[int, int]:
@@ -178,8 +180,10 @@ def main() -> None:
 
         found = trust(arguments.run, arguments.count)
         name, text = f"trust_{found.name}", markdown(found)
-        source = found.source
-        picture(arguments.to / f"{name}.png", found.clumps, found.example, source.weights, source.place, source.most)
+        source, path = found.source, arguments.to / f"{name}.png"
+        picture(
+            path, found.clumps, found.example, source.weights, source.place, source.most, pixel_scale=found.pixel_scale
+        )
         with whole_file(arguments.to / f"{name}.parquet") as temporary:
             found.clumps.to_parquet(temporary, index=False)
         write_json(arguments.to / f"{name}.json", summary(found))
