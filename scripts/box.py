@@ -86,7 +86,7 @@ def _calibrate(name: str, outputs: str) -> Path:
 
 def _check(name: str, arguments: argparse.Namespace) -> Path:
     """Write how a model's images agree with what they were made of."""
-    from lenssr.results.agreement import agreement
+    from lenssr.inference.agreement import agreement
     from lenssr.system.files import write_json
 
     path = Path(arguments.to / f"box_{name}.json")

@@ -11,7 +11,7 @@ from lenssr.errors import RunError
 from lenssr.inference.level import sky_of
 from lenssr.runs.load import read_config
 
-agreement = importlib.import_module("lenssr.results.agreement")
+agreement = importlib.import_module("lenssr.inference.agreement")
 
 
 @pytest.fixture
