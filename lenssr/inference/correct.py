@@ -5,6 +5,10 @@ Everything here works strip by strip, so that an image larger than memory allows
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -17,6 +21,7 @@ __all__ = ["add_missed", "binned", "degraded", "enlarged_rows", "unclipped"]
 
 _SMOOTH = 6.0  # input pixels, sigma of a Gaussian
 _CLOSE = 1e-9  # of the noise, between two steps of Newton's method, where it ends
+_STEPS = 41  # strengths of a blur that are tried
 _TRIAL = 512  # input pixels along a side that a blur of unknown strength is fitted on
 
 
@@ -96,47 +101,72 @@ def add_missed(surface: np.ndarray, scale: int, data: np.ndarray, here: np.ndarr
         forget(surface)
 
 
+class _Blur(NamedTuple):
+    """A blur on HR pixels: what number tells it, how many pixels it reaches, and what it does to an image."""
+
+    number: float | None
+    reach: int
+    applied: Callable[[np.ndarray], np.ndarray]
+
+
 def degraded(
     surface: np.ndarray, scale: int, seen: Seen, data: np.ndarray, rms: np.ndarray, here: np.ndarray | None
-) -> tuple[np.ndarray, float | None]:
-    """Return what the camera would make of an image, (H, W); a blur of unknown strength is the one that fits best."""
-    if seen.kernel is None and seen.blur is None:
-        return binned(surface, scale), None
-    sigma = None if seen.kernel is not None else _fitting(surface, scale, seen, data, rms, here)
-    reach = len(seen.kernel) // 2 if seen.kernel is not None else int(3 * (sigma or 0) * scale) + 1
+) -> tuple[np.ndarray, dict[str, float]]:
+    """Return what the camera would make of an image, (H, W), and the blur that fits best where its strength is unknown.
+
+    ``blur``, sigma in input pixels, or ``psf``, the FWHM of the camera's PSF, likewise.
+    """
+    blurs = _blurs(seen, scale)
+    if not blurs:
+        return binned(surface, scale), {}
+    blur = blurs[0] if len(blurs) == 1 else _fitting(blurs, surface, scale, data, rms, here)
     found = np.empty(data.shape, np.float32)
+    margin = -(-blur.reach // scale)
     for rows in strips(data.shape, scale):
-        margin = -(-reach // scale)
         top, bottom = max(0, rows.start - margin), min(len(data), rows.stop + margin)
-        blurred = _mean(_blur(surface[scale * top : scale * bottom], seen, scale, sigma), scale)
+        blurred = _mean(blur.applied(surface[scale * top : scale * bottom]), scale)
         found[rows] = blurred[rows.start - top : rows.stop - top]
         forget(surface)
-    return found, sigma
+    name = "blur" if seen.blur is not None else "psf"
+    return found, {name: blur.number} if blur.number else {}
 
 
-def _blur(fine: np.ndarray, seen: Seen, scale: int, sigma: float | None) -> np.ndarray:
-    from lenssr.data.camera.degrade import blurred, convolve
+def _blurs(seen: Seen, scale: int) -> list[_Blur]:
+    """Return the blurs that the images of training had, from the weakest to the strongest."""
+    if seen.blur is not None:
+        sigmas = [float(sigma) for sigma in np.linspace(*seen.blur, _STEPS)]
+        return [_Blur(sigma, int(3 * sigma * scale) + 1, partial(_gaussian, sigma=sigma * scale)) for sigma in sigmas]
+    return [_Blur(width, len(one) // 2, partial(_convolved, kernel=one)) for width, one in seen.kernels]
 
-    if seen.kernel is not None:
-        return convolve(fine.astype(np.float64), seen.kernel).astype(np.float32)
-    assert sigma is not None
-    return blurred(
-        torch.from_numpy(np.ascontiguousarray(fine))[None], torch.tensor([float(sigma * scale)]), sigma * scale
-    )[0].numpy()
+
+def _gaussian(fine: np.ndarray, sigma: float) -> np.ndarray:
+    from lenssr.data.camera.degrade import blurred
+
+    return blurred(torch.from_numpy(np.ascontiguousarray(fine))[None], torch.tensor([float(sigma)]), sigma)[0].numpy()
+
+
+def _convolved(fine: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    from lenssr.data.camera.degrade import convolve
+
+    return convolve(fine.astype(np.float64), kernel).astype(np.float32)
 
 
 def _fitting(
-    surface: np.ndarray, scale: int, seen: Seen, data: np.ndarray, rms: np.ndarray, here: np.ndarray | None
-) -> float:
-    """Return the strength of blur, sigma in input pixels, that brings the middle of an image nearest to the input."""
-    assert seen.blur is not None
+    blurs: Sequence[_Blur],
+    surface: np.ndarray,
+    scale: int,
+    data: np.ndarray,
+    rms: np.ndarray,
+    here: np.ndarray | None,
+) -> _Blur:
+    """Return the blur that brings the middle of an image nearest to the input."""
     low = [max(0, (n - _TRIAL) // 2) for n in data.shape]
     where = tuple(slice(start, start + _TRIAL) for start in low)
     fine = surface[tuple(slice(scale * start, scale * (start + _TRIAL)) for start in low)]
     known = slice(None) if here is None else here[where]
 
-    def misfit(sigma: float) -> float:
-        rest = (_mean(_blur(fine, seen, scale, sigma), scale) - data[where]) / rms[where]
+    def misfit(blur: _Blur) -> float:
+        rest = (_mean(blur.applied(fine), scale) - data[where]) / rms[where]
         return float(np.square(rest[known], dtype=np.float64).mean())
 
-    return float(min(np.linspace(*seen.blur, 41), key=misfit))
+    return min(blurs, key=misfit)

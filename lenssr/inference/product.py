@@ -29,6 +29,7 @@ _KEYWORDS = {  # facts that go into the header
     "noise": ("SRNOISE", "noise of an input pixel"),
     "gain": ("SRGAIN", "network unit per input unit"),
     "blur": ("SRBLUR", "best blur, sigma in input pixels"),
+    "psf": ("SRPSF", "best FWHM of the input's PSF in its pixels"),
     "added_above_noise": ("SRADDED", "part of added power above the noise"),
 }
 

@@ -191,7 +191,7 @@ def _product(network: Network, one: _Prepared, planes: list[np.ndarray]) -> Prod
     add_missed(surface, scale, one.data, one.here)
     shared = shared_of(image)
     rms = _whole(image.noise(one.level, one.noise, shared=shared), one)
-    taken, blur = degraded(surface, scale, network.seen, one.data, rms, one.here)
+    taken, fitted = degraded(surface, scale, network.seen, one.data, rms, one.here)
     if image.rms is None:  # photons are counted in what the camera should have seen
         rms = _whole(image.noise(one.level, one.noise, taken, shared), one)
     residual = taken - one.data
@@ -214,7 +214,7 @@ def _product(network: Network, one: _Prepared, planes: list[np.ndarray]) -> Prod
     if one.here is not None:
         residual[~one.here] = np.nan
     product = Product(image, scale, sr, err, bilinear, residual, network.spread, network, symmetry)
-    product.facts = {"sky": one.level, "noise": one.noise, "gain": one.gain, **({"blur": blur} if blur else {})}
+    product.facts = {"sky": one.level, "noise": one.noise, "gain": one.gain, **fitted}
     product.facts |= scores(product, given, area, one.noise)
     product.warnings = _words(network, one, product.facts["chi2"])
     return product

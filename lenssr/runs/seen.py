@@ -11,6 +11,7 @@ from lenssr.errors import RunError
 
 __all__ = ["Seen", "seen_by"]
 
+_WIDTHS = 17  # of the PSF, between the narrowest and the widest of training
 _PEAK = 1 / 1.5  # of a typical noise-free HR image, in units: a set's unit is 1.5 times the median of the peaks
 
 
@@ -25,7 +26,8 @@ class Seen:
         clipped: whether negative values were cut.
         target_noise: standard deviation of the sky in the HR images, whose expectation the network tells.
         blur: least and largest sigma of a blur of unknown strength, LR pixels; None where there is none.
-        kernel: PSF that the LR image has beyond the HR image's, on HR pixels; None where there is none.
+        kernels: PSFs that LR images have beyond the HR image's, on HR pixels, each with the FWHM of the whole PSF in
+            LR pixels, from the narrowest to the widest; one, or many where training had many.
         varied: whether scenes differ a hundredfold in their peaks, and lenses may fill an image with their light.
     """
 
@@ -35,7 +37,7 @@ class Seen:
     clipped: bool
     target_noise: float
     blur: tuple[float, float] | None
-    kernel: np.ndarray | None = None
+    kernels: tuple[tuple[float | None, np.ndarray], ...] = ()
     varied: bool = False
 
 
@@ -74,7 +76,7 @@ def _of_real_images(metrics: dict[str, Any], scale: int) -> Seen:
     noise, pixel, kernel = (metrics.get(key) for key in ("lr_noise", "pixel_scale", "psf"))
     if not isinstance(noise, float | int) or not isinstance(pixel, float | int):
         raise RunError("The run's metrics.json does not say what its images were like; train it again.")
-    psf = None if kernel is None else np.asarray(kernel, float)
+    psf = () if kernel is None else ((None, np.asarray(kernel, float)),)
     return Seen(pixel * scale, (noise, noise), metrics.get("peak", _PEAK), False, 0.0, None, psf)
 
 
@@ -87,7 +89,9 @@ def _of_surveys(data: dict[str, Any], unit: float) -> Seen:
     typical, fine = [one.typical() for one in (lr, hr)], lr.pixel_scale / int(data["scale"])
     ratio = 10 ** (0.4 * (hr.zero_point - lr.zero_point)) / int(data["scale"]) ** 2
     rms = typical[0]["background_rms"] * ratio / unit
-    widths = [one["psf_fwhm"] for one in typical]
-    kernel = matching_kernel((hr.psf, widths[1]), (lr.psf, widths[0]), fine)
+    low, high = lr.psf.widths
+    widths = [low] if low == high else np.linspace(low, high, _WIDTHS).tolist()
+    sharp = (hr.psf, typical[1]["psf_fwhm"])
+    kernels = tuple((width / lr.pixel_scale, matching_kernel(sharp, (lr.psf, width), fine)) for width in widths)
     target = typical[1]["background_rms"] / unit
-    return Seen(lr.pixel_scale, (rms, rms), _PEAK, False, target, None, kernel, varied=True)
+    return Seen(lr.pixel_scale, (rms, rms), _PEAK, False, target, None, kernels, varied=True)

@@ -198,7 +198,8 @@ def test_what_an_image_is_degraded_with_is_what_the_telescopes_differ_by():
     config = plain(compose(["model=rdn", "dataset=survey"]))
     seen = seen_by(config, {"unit": 2.0})
     assert seen.pixel_scale == 0.1 and seen.noise[0] == seen.noise[1] > 0
-    kernel = seen.kernel
+    ((width, kernel),) = seen.kernels
+    assert width == pytest.approx(1.6)
     offset = (np.arange(len(kernel)) - len(kernel) // 2) * 0.05
     variance = float((kernel.sum(0) * offset**2).sum())
     assert variance * 8 * np.log(2) == pytest.approx(0.16**2 - 0.09**2, rel=0.02)
