@@ -83,7 +83,7 @@ def test_a_number_whose_result_is_gone_stops_the_build():
         "table|overnight/nothing|RDN|truth/psnr",
         "config|dataset/model1|source.nothing",
         "said|README.md|there is no ([0-9]+) like this",
-        "json|quick/real_lenses_tuned.json|nothing",
+        "json|quick/box_euclid_vis_x2.json|nothing",
         "guess|1",
     ):
         with pytest.raises(committed.Missing):

@@ -219,7 +219,7 @@ def _picture(path: Path, found: Sequence[Found]) -> None:
         at = places + 0.12 * (k - (len(found) - 1) / 2)
         axis.errorbar(at, held, bars, fmt="os^vD"[k % 5], label=one.name, ms=5, lw=1, capsize=2)
     axis.axhline(68, color="k", lw=1, ls="--", label="honest")
-    names = ("sky: below 1 σ", "faint: to 5 σ", "arc: above", "peak: above half\nof the brightest")
+    names = ("sky\n(below 1 σ)", "faint\n(to 5 σ)", "arc\n(above)", "peak (half of\nthe brightest)")
     axis.set(xticks=places, xticklabels=names, ylim=(0, 100), xlabel="brightness of the pixels, σ: the HR noise")
     axis.set_ylabel("pixels inside the\ntold 68 % interval / %")
     axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)

@@ -16,6 +16,7 @@ from lenssr.errors import RunError
 from lenssr.inference.upscale import upscale
 from lenssr.runs.find import find
 from lenssr.runs.load import read_config
+from lenssr.system.files import read_json
 
 if TYPE_CHECKING:
     from lenssr.inference.result import Product
@@ -59,7 +60,8 @@ def skies(run: str | Path, outputs: str | Path = "outputs") -> list[tuple[Image,
 def agreement(run: str | Path, files: Sequence[Path] = (), outputs: str | Path = "outputs") -> dict[str, Any]:
     """Return how a model's products agree with what they were made of.
 
-    Of the test skies: the median and the 16th and 84th percentile of their reduced chi-squared, how many have one of
+    ``psnr`` against the truth as its test told it, of it and of interpolation, mean and standard deviation over the
+    images. Of the test skies: the median and the 16th and 84th percentile of their reduced chi-squared, how many have one of
     0.8 to 1.2, and the same of those without a star. Of each file: its chi-squared, and how far its darkest pixel lies
     below the sky, in the noise of the input.
 
@@ -74,7 +76,9 @@ def agreement(run: str | Path, files: Sequence[Path] = (), outputs: str | Path =
     seen = skies(run, outputs)
     made = upscale(run, [image for image, _ in seen])
     starless = [product for product, (_, star) in zip(made, seen, strict=True) if not star]
-    found: dict[str, Any] = {"skies": _of_skies(made), "without_star": _of_skies(starless), "files": {}}
+    scores = (read_json(find(run) / "metrics.json") or {})["scores"]
+    psnr = {who: [scores[who]["truth/psnr"][part] for part in ("mean", "std")] for who in ("prediction", "bilinear")}
+    found: dict[str, Any] = {"psnr": psnr, "skies": _of_skies(made), "without_star": _of_skies(starless), "files": {}}
     for path in files:
         for product in upscale(run, read(path)):
             facts, area = product.facts, 1 if product.image.per_area else product.scale**2

@@ -31,8 +31,8 @@ def write_picture(products: Sequence[Product], path: Path) -> Path:
             axis.set_facecolor("0.5")
             bar = figure.colorbar(drawn, ax=axis, shrink=0.85)
             bar.ax.tick_params(labelsize=7)
-            if colours == "inferno":  # the asinh's own ticks collide about 0
-                bar.set_ticks(_ticks(product.facts["noise"], float(norm.vmax)))
+            if colours != "RdBu_r":  # the asinh's own ticks collide about 0
+                bar.set_ticks(_ticks(float(norm.linear_width), float(norm.vmax)))
                 bar.ax.yaxis.set_major_formatter("{x:g}")
         unit = "arcsec" if product.image.pixel_scale else "input pixels"
         line[0].set_ylabel(f"{product.image.name}\n{unit}", fontsize=9)
@@ -40,9 +40,9 @@ def write_picture(products: Sequence[Product], path: Path) -> Path:
     return save(figure, path, dpi=90)
 
 
-def _ticks(noise: float, top: float) -> list[float]:
+def _ticks(linear: float, top: float) -> list[float]:
     values = [digit * 10.0**k for k in range(-12, 13) for digit in (1, 3)]
-    return [0.0, *(value for value in values if 2 * noise < value < top)]
+    return [0.0, *(value for value in values if 2 * linear < value < top)]
 
 
 def _panels(product: Product) -> list[tuple[str, np.ndarray, Any, str]]:

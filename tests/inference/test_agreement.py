@@ -40,6 +40,7 @@ def test_a_model_is_compared_with_its_skies_and_with_files(few, tmp_path):
     np.save(tmp_path / "a.npy", lens())
     found = agreement.agreement("euclid_vis_x2", [tmp_path / "a.npy"], tmp_path)
     middle, low, high = found["skies"]["chi2"]
+    assert found["psnr"]["prediction"][0] > found["psnr"]["bilinear"][0] > 40
     assert found["skies"]["count"] == 4 and low <= middle <= high and found["without_star"]["fitting"] >= 1
     product = agreement.upscale("euclid_vis_x2", tmp_path / "a.npy")[0]
     darkest = (product.facts["sky"] - product.sr.min() * 4) / product.facts["noise"]
