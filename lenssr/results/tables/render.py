@@ -163,7 +163,7 @@ def _latex(text: str) -> str:
 
 
 def to_latex(table: Table) -> str:
-    """Return the table for LaTeX with booktabs."""
+    """Return the table for LaTeX with booktabs, and below it what was compared lens by lens."""
     groups = [(name, len(list(members))) for name, members in groupby(table.columns, key=lambda c: c.group)]
     spans, first = [], 3
     for _, width in groups:
@@ -188,6 +188,28 @@ def to_latex(table: Table) -> str:
             r"\bottomrule",
             r"\end{tabular}",
             r"\end{table}",
+            *_paired(table),
             "",
         ]
     )
+
+
+def _paired(table: Table) -> list[str]:
+    """Return the lines of a second table for LaTeX: lens by lens against the baseline; none where nothing was."""
+    if not table.paired:
+        return []
+    head, *lines = [" & ".join(map(_latex, line)) + r" \\" for line in table.paired]
+    return [
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{_latex(table.title)}. {_latex(PAIRED)}}}",
+        rf"\label{{tab:{table.name}_lens_by_lens}}",
+        rf"\begin{{tabular}}{{l{'r' * (len(table.paired[0]) - 1)}}}",
+        r"\toprule",
+        head,
+        r"\midrule",
+        *lines,
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lenssr.results.tables.paired import lens_by_lens
-from lenssr.results.tables.render import to_markdown
+from lenssr.results.tables.render import to_latex, to_markdown
 from lenssr.results.tables.table import Row, Table
 from lenssr.runs.folder import RunResult
 
@@ -52,6 +52,7 @@ def test_a_page_has_them_and_other_lenses_are_refused(tmp_path):
     assert made.paired[1] == ["SR", "0 of 12 (p = 0.00098)", "0 and 0 (p = 1)"]
     made.comparisons = pd.DataFrame({"score": [], "row": []})
     assert "| SR | 0 of 12 (p = 0.00098) | 0 and 0 (p = 1) |" in to_markdown(made)
+    assert "SR & 0 of 12 (p = 0.00098) & 0 and 0 (p = 1) \\\\" in to_latex(made).split("lens_by_lens}")[1]
     with pytest.raises(ValueError, match="other lenses"):
         lens_by_lens(table(rows[0], row(tmp_path / "other", "other", away, away > 20, first=5)), ASKED)
     nobody = row(tmp_path / "nan", "NaN", np.full(12, np.nan), away > 20)
