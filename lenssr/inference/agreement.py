@@ -61,9 +61,9 @@ def agreement(run: str | Path, files: Sequence[Path] = (), outputs: str | Path =
     """Return how a model's products agree with what they were made of.
 
     ``psnr`` against the truth as its test told it, of it and of interpolation, mean and standard deviation over the
-    images. Of the test skies: the median and the 16th and 84th percentile of their reduced chi-squared, how many have one of
-    0.8 to 1.2, and the same of those without a star. Of each file: its chi-squared, and how far its darkest pixel lies
-    below the sky, in the noise of the input.
+    images. Of the test skies: the median and the 16th and 84th percentile of their reduced chi-squared, how many have
+    one of 0.8 to 1.2, and the same of those without a star. Of each file: its chi-squared, and how far its darkest
+    pixel lies below the sky, in the noise of the input.
 
     Args:
         run: that upscales.
