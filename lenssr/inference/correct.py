@@ -110,16 +110,29 @@ class _Blur(NamedTuple):
 
 
 def degraded(
-    surface: np.ndarray, scale: int, seen: Seen, data: np.ndarray, rms: np.ndarray, here: np.ndarray | None
+    surface: np.ndarray,
+    scale: int,
+    seen: Seen,
+    data: np.ndarray,
+    noise: Callable[[], np.ndarray],
+    here: np.ndarray | None,
 ) -> tuple[np.ndarray, dict[str, float]]:
     """Return what the camera would make of an image, (H, W), and the blur that fits best where its strength is unknown.
 
     ``blur``, sigma in input pixels, or ``psf``, the FWHM of the camera's PSF, likewise.
+
+    Args:
+        surface: (scale * H, scale * W), flux per input pixel above the sky.
+        scale: pixels per input pixel.
+        seen: what the images of training were like.
+        data: the input, (H, W), likewise.
+        noise: gives the standard deviation of its pixels, where it is asked for.
+        here: which pixels were measured; None for all.
     """
     blurs = _blurs(seen, scale)
     if not blurs:
         return binned(surface, scale), {}
-    blur = blurs[0] if len(blurs) == 1 else _fitting(blurs, surface, scale, data, rms, here)
+    blur = blurs[0] if len(blurs) == 1 else _fitting(blurs, surface, scale, data, noise(), here)
     found = np.empty(data.shape, np.float32)
     margin = -(-blur.reach // scale)
     for rows in strips(data.shape, scale):

@@ -190,13 +190,15 @@ def _product(network: Network, one: _Prepared, planes: list[np.ndarray]) -> Prod
     given = binned(surface, scale)
     add_missed(surface, scale, one.data, one.here)
     shared = shared_of(image)
-    rms = _whole(image.noise(one.level, one.noise, shared=shared), one)
-    taken, fitted = degraded(surface, scale, network.seen, one.data, rms, one.here)
-    if image.rms is None:  # photons are counted in what the camera should have seen
-        rms = _whole(image.noise(one.level, one.noise, taken, shared), one)
+
+    def noise(expected: np.ndarray | None = None) -> np.ndarray:
+        rms = image.noise(one.level, one.noise, expected, shared)
+        return rms if one.here is None else filled(rms).astype(np.float32)
+
+    taken, fitted = degraded(surface, scale, network.seen, one.data, noise, one.here)
     residual = taken - one.data
-    residual /= rms
-    del taken, rms
+    residual /= noise(taken)  # with the photons of what the camera should have seen
+    del taken
     bilinear = empty(surface.shape, _precision(one))
     sr = empty(surface.shape, _precision(one))
     for rows in strips(one.data.shape, scale):
@@ -218,11 +220,6 @@ def _product(network: Network, one: _Prepared, planes: list[np.ndarray]) -> Prod
     product.facts |= scores(product, given, area, one.noise)
     product.warnings = _words(network, one, product.facts["chi2"])
     return product
-
-
-def _whole(rms: np.ndarray, one: _Prepared) -> np.ndarray:
-    """Return a noise map, float32, its holes filled."""
-    return rms if one.here is None else filled(rms).astype(np.float32)
 
 
 def _precision(one: _Prepared) -> Any:
