@@ -39,7 +39,7 @@ NOT_IDENTITY = (
     "dataset.source.folder",
 )
 # Keys that came later, with the value under which nothing changes: left out, so that runs keep their folders.
-_LATER = {"model.predict_variance": False, "task.compared": 0}
+_LATER = {"model.predict_variance": False, "task.compared": 0, "task.calibrated": False}
 STAGE_TARGET = "lenssr.runs.stages.trained"
 
 

@@ -147,24 +147,13 @@ class CRPSSR(nn.Module):
     def calibrate(self, draws: Tensor, centre: Tensor, target: Tensor) -> None:
         """Set the factor so that at each brightness draws and targets are as far from the draws' mean.
 
-        Distances are compared by the mean of their square roots, which the few that are far off do not rule: the
-        intervals that hold a half or two thirds of the targets are then right, and those of 95 % nearly. Draws that are
-        brought nearer to the centre have another mean, so it is done a few times.
+        See :meth:`lenssr.models.spread.Spread.widen`.
 
         Args:
             draws: as they were learnt, (N, K, H, W), of images that were not trained on.
             centre: of each image, (N, 1, H, W).
             target: (N, 1, H, W).
         """
-        count = draws.shape[1]
-        honest = ((count + 1) / (count - 1)) ** 0.5  # a target's distance from the mean of K draws, over a draw's own
-        told, found = (Spread(_KEPT).to(centre.device) for _ in range(2))
         self.factor.set_constant(1.0)
         for _ in range(_ROUNDS):
-            made = self.calibrated(draws, centre)
-            mean = made.mean(1, keepdim=True)
-            # the rms of a fourth root is the root of the mean square root
-            told.fit(centre, (honest * (made - mean)).abs().sqrt().mean(1, keepdim=True).sqrt())
-            found.fit(centre, (target - mean).abs().pow(0.25))
-            self.factor.knots.copy_(found.knots)
-            self.factor.log_rms.add_(4 * (found.log_rms - told.log_rms))
+            self.factor.widen(centre, self.calibrated(draws, centre), target)

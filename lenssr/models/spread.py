@@ -53,6 +53,28 @@ class Spread(nn.Module):
         self.knots.copy_(means + torch.arange(_BINS, device=means.device) * 1e-6)
         self.log_rms.copy_(torch.stack([squares[which].mean() for which in bins]).clamp(min=1e-12).log() / 2)
 
+    def widen(self, centre: Tensor, draws: Tensor, target: Tensor) -> None:
+        """Multiply by what draws lack, so that at each brightness they are as far from their mean as targets are.
+
+        Distances are compared by the mean of their square roots, which the few that are far off do not rule: the
+        intervals that hold a half or two thirds of the targets are then right, and those of 95 % nearly. What is
+        changed may change the draws' mean, so it is done a few times; first it must be constant.
+
+        Args:
+            centre: whose brightness counts, (N, 1, H, W).
+            draws: made with it as it is, (N, K, H, W).
+            target: (N, 1, H, W).
+        """
+        count = draws.shape[1]
+        honest = ((count + 1) / (count - 1)) ** 0.5  # a target's distance from the mean of K draws, over a draw's own
+        told, found = (Spread(self.kept).to(centre.device) for _ in range(2))
+        mean = draws.mean(1, keepdim=True)
+        # the rms of a fourth root is the root of the mean square root
+        told.fit(centre, (honest * (draws - mean)).abs().sqrt().mean(1, keepdim=True).sqrt())
+        found.fit(centre, (target - mean).abs().pow(0.25))
+        self.knots.copy_(found.knots)
+        self.log_rms.add_(4 * (found.log_rms - told.log_rms))
+
     def forward(self, guess: Tensor) -> Tensor:
         """Return the rms of the residual at each pixel of guesses (B, 1, H, W)."""
         brightness = _brightness(guess).contiguous()

@@ -24,6 +24,8 @@ __all__ = ["Diffusion"]
 # keys of random numbers, apart from those of data and autoencoder; never renumber
 _TRAIN, _VALIDATE, _DRAW = 33, 34, 35
 _TOGETHER = {"cpu": 16, "cuda": 256}  # draws in one pass of the network: a CPU's cache holds no more
+_KEPT = 0.8  # of the pixels of one bin of brightness, how many lie above the next, where the width is calibrated
+_ROUNDS, _CALIBRATED = 3, 8  # of the calibration, and draws of each validation image in each
 _PROBED = 256  # training images that set the width of the residual
 
 
@@ -43,6 +45,9 @@ class Diffusion(Posterior):
         evaluations: of the network for each draw, at most.
         draws: from each posterior, in the test.
         regressor: returns the trained regression network.
+        calibrated: after training, bring the noise that sampling starts from to the width, brightness by brightness,
+            with which draws of the validation images are as far from their mean as the targets: few evaluations of a
+            short training leave draws too near to each other.
         **task: see :class:`lenssr.tasks.posterior.Posterior`; the loss config is not used.
 
     Raises:
@@ -61,9 +66,18 @@ class Diffusion(Posterior):
         evaluations: int,
         draws: int,
         regressor: Callable[[], nn.Module],
+        calibrated: bool = False,
         **task: Any,
     ) -> None:
         super().__init__(draws, **task)
+        if calibrated and sampler == "ddpm":
+            raise ConfigError(
+                "task.calibrated=true widens the noise that sampling starts from, and ddpm adds noise at every step; "
+                f"use {', '.join(sorted(set(SAMPLERS) - {'ddpm'}))}."
+            )
+        self.calibrated = calibrated
+        if calibrated:  # kept with the network's weights, as its spread is
+            self.model.temperature = Spread(_KEPT)
         if SAMPLERS.get(sampler, prediction) != prediction:
             fit = ", ".join(name for name, kind in SAMPLERS.items() if kind == prediction)
             raise ConfigError(
@@ -95,6 +109,22 @@ class Diffusion(Posterior):
             residuals.append(batch["target"] - guesses[-1])
             step += 1
         self.spread.fit(torch.cat(guesses), torch.cat(residuals))
+
+    @torch.no_grad()
+    def calibrate(self, data: LensDataModule) -> bool:
+        """Widen what sampling starts from, on the validation images, if ``calibrated``."""
+        if not self.calibrated:
+            return False
+        self.eval()
+        temperature = cast(Spread, self.model.temperature)
+        temperature.set_constant(1.0)
+        asked, self.draws = self.draws, _CALIBRATED
+        for _ in range(_ROUNDS):
+            batches = data.evaluation("validation", self.device)
+            found = [(self.guess(batch), self.posterior(batch), batch["target"]) for batch in batches]
+            temperature.widen(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+        self.draws = asked
+        return True
 
     def take(self, regressor: nn.Module) -> None:
         """Use a regression network that is at hand, not the one that a run would load."""
@@ -174,6 +204,8 @@ class Diffusion(Posterior):
         pixels = torch.arange(centre[0].numel(), device=lr.device).view(1, -1)
         word, *_ = philox((pixels, index.view(-1, 1), which.view(-1, 1), 0), (self.draw_seed, _DRAW))
         noise = normal(word).view_as(centre)
+        if self.calibrated:
+            noise = noise * cast(Spread, self.model.temperature)(centre)
         generators = None
         if self.sampler == "ddpm":
             seeds = ((index << 20) + which + (self.draw_seed << 44)).tolist()

@@ -69,6 +69,38 @@ def test_ten_evaluations_are_calibrated_on_a_normalised_residual_and_not_on_raw_
     assert float(ddim) < 0.2 * math.sqrt(narrow.variance)
 
 
+class Exposed:
+    """Data of flat guesses c with targets N(c, 1) where c is dark and N(c, 0.3^2) where it is bright."""
+
+    def __init__(self):
+        numbers = torch.Generator().manual_seed(0)
+        self.guess = torch.rand(64, 1, 1, 1, generator=numbers).expand(-1, 1, 16, 16)
+        self.width = torch.where(self.guess < 0.5, 1.0, 0.3)
+        self.target = self.guess + self.width * torch.randn(64, 1, 16, 16, generator=numbers)
+
+    def evaluation(self, split, device):
+        assert split == "validation"
+        lr = self.guess[..., ::2, ::2].contiguous()
+        return [{"lr": lr, "target": self.target, "index": torch.arange(64)}]
+
+
+def test_draws_that_are_too_near_to_each_other_are_widened_by_brightness(tmp_path):
+    """The network tells a posterior of half the width; what sampling starts from makes up for it."""
+    config = plain(compose([*TINY, "dataset.scale=2", "task.calibrated=true", f"paths.outputs={tmp_path}"]))
+    task, data, narrow = build_task(config), Exposed(), GaussianPosterior(0.0, math.sqrt(1 / 3))  # variance 1/4
+    task.take(torch.nn.Upsample(scale_factor=2))
+    task.spread.set_constant(1.0)
+    task.model.forward = lambda x, time, lr, guess: narrow.flow(x, float(time[0]))
+    task.draws = 16
+    (batch,) = data.evaluation("validation", None)
+    before = (task.posterior(batch) - data.guess).std()
+    assert float(before) == pytest.approx(0.5, abs=0.02)
+    assert task.calibrate(data) and task.draws == 16
+    apart = task.posterior(batch) - data.guess
+    for where, width in ((data.guess < 0.4, 1.0), (data.guess > 0.6, 0.3)):
+        assert float(apart[where.expand_as(apart)].std()) == pytest.approx(width, rel=0.05)
+
+
 def test_crps_of_a_gaussian_is_the_textbooks():
     """Gneiting & Raftery 2007, eq. 21, for N(0, 1) at y: y (2 Phi - 1) + 2 phi - 1 / sqrt(pi), with few draws too."""
     from scipy.stats import norm
@@ -244,6 +276,7 @@ def test_interrupted_and_resumed_gives_the_same_weights(tmp_path, monkeypatch):
         ("task.evaluations=2", ("task.evaluations=2", "between 3")),
         ("task.sampler=ddim task.prediction=epsilon task.evaluations=30", ("does not divide", "use 25")),
         ("task.draws=1", ("task.draws=1", "2 or more")),
+        ("task.sampler=ddpm task.prediction=epsilon task.calibrated=true", ("task.calibrated", "ddim", "flow_heun")),
         ("loader.patch=16", ("loader.patch=16", "loader.patch=32")),
         ("dataset.observation.blur=[2,1]", ("observation.blur", "in order")),
         ("dataset.source.galaxies.kind=galaxy10", ("Galaxy10_DECals.h5", "stand_in")),
