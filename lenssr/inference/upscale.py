@@ -39,6 +39,7 @@ _WITHOUT = (
 _TOGETHER = 8  # small images of one size that a network sees at once
 _WAITING = 32  # images of whatever size that wait for others of their size
 _HIGH = 1e4  # a sky over its noise which float32 does not hold with it
+_BELOW = 1.0  # of an input pixel's noise, by which an image may fall below the sky
 _NOISELESS = 1e-3  # of the peak, where no noise can be measured
 
 
@@ -169,7 +170,10 @@ def _finished(network: Network, alike: list[_Prepared], advance: Advance) -> Ite
     for top, band in banded(network, x.clamp(min=0) if seen.clipped else x, scale, done=tile, grid=network.grid):
         planes = planes or [[empty(shape) for _ in alike] for _ in band]
         for kind, (images, found) in enumerate(zip(planes, band, strict=True)):
-            found = unclipped(found, seen.target_noise) if seen.clipped and kind == 0 else found
+            if kind == 0:
+                found = unclipped(found, seen.target_noise) if seen.clipped else found
+                # the truth is nowhere below 0, but a guess at the sky is, by less than the noise
+                found = found.clamp(min=-_BELOW * seen.noise[0]) if seen.positive else found
             for plane, image, one in zip(images, found[:, 0].numpy(), alike, strict=True):
                 plane[top : top + len(image)] = image / np.float32(one.gain)
                 forget(plane)

@@ -28,6 +28,7 @@ class Seen:
         blur: least and largest sigma of a blur of unknown strength, LR pixels; None where there is none.
         kernels: PSFs that LR images have beyond the HR image's, on HR pixels, each with the FWHM of the whole PSF in
             LR pixels, from the narrowest to the widest; one, or many where training had many.
+        positive: whether what was learnt is light above a sky of 0, of which there is nowhere less than none.
         varied: whether scenes differ a hundredfold in their peaks, and lenses may fill an image with their light.
     """
 
@@ -38,6 +39,7 @@ class Seen:
     target_noise: float
     blur: tuple[float, float] | None
     kernels: tuple[tuple[float | None, np.ndarray], ...] = ()
+    positive: bool = False
     varied: bool = False
 
 
@@ -94,4 +96,4 @@ def _of_surveys(data: dict[str, Any], unit: float) -> Seen:
     sharp = (hr.psf, typical[1]["psf_fwhm"])
     kernels = tuple((width / lr.pixel_scale, matching_kernel(sharp, (lr.psf, width), fine)) for width in widths)
     target = typical[1]["background_rms"] / unit
-    return Seen(lr.pixel_scale, (rms, rms), _PEAK, False, target, None, kernels, varied=True)
+    return Seen(lr.pixel_scale, (rms, rms), _PEAK, False, target, None, kernels, positive=True, varied=True)

@@ -81,10 +81,10 @@ STARS = {
 }
 
 
-@pytest.mark.parametrize("peak", [30, 100])
+@pytest.mark.parametrize("peak", [30, 100, 500])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_star_gets_no_dark_ring(name, peak):
-    """On noise of 1, with its own photons': nothing below the sky by more than three times the noise of the input."""
+    """On noise of 1, with its own photons': nothing below the sky by more than 2.5 times the noise of the input."""
     shape, pixel, electrons = STARS[name]
     fine = PSF(*shape).sampled(torch.tensor([shape[1][0]]).double(), 320, pixel / 5)[0]
     star = torch.fft.fftshift(fine).roll((2, 1), (0, 1)).reshape(64, 5, 64, 5).sum((1, 3)).numpy()
@@ -92,7 +92,7 @@ def test_a_star_gets_no_dark_ring(name, peak):
     image = rng.normal(size=star.shape) + rng.poisson(star * peak / star.max() * electrons) / electrons
     product = lenssr.upscale(name, image)[0]
     assert product.sr.shape == (128, 128) and np.isfinite(product.err).all()
-    assert float(product.sr.min()) * 4 > -3.0
+    assert float(product.sr.min()) * 4 > -2.5
 
 
 @pytest.mark.parametrize("exposure", ["system1_F390W", "system3_F475X", "system3_F600LP"])
