@@ -51,16 +51,20 @@ def records():
 def kept(overrides):
     """Return the metrics of the records of a row of a table."""
     wanted = dict(word.split("=") for word in overrides if not word.startswith("sweep="))
+    sky = "survey" if wanted["model"] in ("lens_fit", "lens_finder") else "deeplense"
     found = []
     for config, metrics in records():
         loss = wanted.get("loss", "mse")
-        if config["physics"]["name"] != ("survey" if "model.image" in wanted else "deeplense"):  # another set's
+        if config["physics"]["name"] != sky:  # another set's
             continue
         if "model.image" in wanted:
-            seed = str(config["task"]["upscaler"]["overrides"].get("seed", ""))
-            same = (wanted["model.image"], wanted.get("+task.upscaler.overrides.seed", ""))
-            if (config["model"]["image"], seed) != same:
+            chosen = config["task"]["upscaler"]["overrides"]
+            steps = wanted.get("+task.upscaler.overrides", "").strip("{}").rpartition(":")[2]  # {max_steps:16000}
+            own = (config["model"]["image"], *(str(chosen.get(key, "")) for key in ("seed", "trainer.max_steps")))
+            if own != (wanted["model.image"], wanted.get("+task.upscaler.overrides.seed", ""), steps):
                 continue
+        if wanted.get("dataset.inputs", config["dataset"].get("inputs")) != config["dataset"].get("inputs"):
+            continue
         if config["model"]["name"] == wanted["model"] and config.get("loss", {}).get("name", loss) == loss:
             found.append(metrics)
     return found
