@@ -7,6 +7,7 @@ mass is also sought as a linear correction).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,8 +37,8 @@ class Gain:
     """What the best subhalo gains.
 
     Attributes:
-        chi2: by how much chi-squared falls.
-        x: its place, arcsec.
+        chi2: by how much chi-squared falls; 0 where a fit that failed shows no arc in the field, to have one near.
+        x: its place, arcsec; NaN where there is none.
         y: likewise.
     """
 
@@ -69,6 +70,8 @@ class Search:
         along = (sides[0] - sides[1]) / (2 * _SHIFT), (sides[2] - sides[3]) / (2 * _SHIFT)
         places = _places(source_brightness(one, axis)[0], axis, spacing, 0.5 * view.size * view.pixel)
         self.x, self.y = (part.repeat(len(scales)) for part in places.T)
+        if not len(places):
+            return
         images = [
             view.seen(_template(axis, part, scale, truncation, along), _RAYS)
             for scale in scales
@@ -85,6 +88,8 @@ class Search:
 
     def __call__(self, residual: Tensor) -> Gain:
         """Return the best subhalo's gain for weighted residuals (pixels,) of the smooth fit."""
+        if not len(self.x):
+            return Gain(0.0, math.nan, math.nan)
         slope = (self.slopes.T @ residual).double() - self._pull
         along = (self.templates @ residual).double() - self._crossed @ slope
         gain = along.clamp(min=0).square() / self._norm.clamp(min=1e-9 * float(self._norm.max()) + 1e-30)
@@ -108,6 +113,8 @@ def _places(sky: Tensor, axis: Tensor, spacing: float, half: float) -> Tensor:
     line = torch.arange(-half + spacing, half - 0.5 * spacing, spacing)
     grid = torch.cartesian_prod(line, line)
     bright = bright[:: max(1, len(bright) // 2000)]
+    if not len(bright):
+        return grid[:0]
     return grid[torch.cdist(grid, bright).amin(1) < _NEAR]
 
 

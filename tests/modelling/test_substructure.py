@@ -6,6 +6,7 @@ from lenses import SIZE, points, view
 
 from lenssr.data.sky.haloes import Haloes, add_haloes_
 from lenssr.modelling.fit import fit, model
+from lenssr.modelling.lens import NAMES
 from lenssr.modelling.substructure import Search
 
 SIGMA, SCALE, TAU = 0.012, 0.15, 5.0
@@ -42,3 +43,15 @@ def test_noise_gains_little():
     noise = torch.randn(20, SIZE * SIZE, generator=torch.Generator().manual_seed(0))
     gains = [search(one).chi2 for one in noise]
     assert max(gains) < 20 and np.median(gains) < 8
+
+
+def test_a_fit_without_an_arc_in_the_field_has_no_place_for_a_halo():
+    """Its source is far outside, so that what is seen of it lies in a corner, or is nothing."""
+    seen, (point,) = view(), points()
+    weight = torch.ones(SIZE * SIZE)
+    for x, flux in ((-4.0, 0.0), (0.0, -np.inf)):
+        lost = point.clone()
+        lost[[NAMES.index("theta_E"), NAMES.index("source_x"), NAMES.index("source_y")]] = torch.tensor([0.1, x, x])
+        lost[NAMES.index("source_log_flux")] += flux
+        found = Search(seen, lost, weight, [SCALE], TAU, 0.5)(torch.ones(SIZE * SIZE))
+        assert found.chi2 == 0 and np.isnan(found.x) and np.isnan(found.y)
