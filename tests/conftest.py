@@ -8,10 +8,9 @@ os.environ.setdefault("WANDB_MODE", "offline")
 os.environ.setdefault("WANDB_SILENT", "true")
 
 import sys
-from pathlib import Path
 
 import pytest
-from tiny import ROOT, TINY
+from tiny import REAL, TINY
 
 
 @pytest.fixture
@@ -71,10 +70,6 @@ def cli(monkeypatch, capfd):
         return stop.value.code, out, err
 
     return run
-
-
-# real lenses and galaxies, where someone has put them; tests that look at them are skipped elsewhere
-REAL = Path(os.environ.get("LENSSR_REAL_DATA", ROOT.parent / "shared" / "data"))
 
 
 @pytest.fixture

@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tiny import ROOT
+from tiny import REAL, ROOT
+
+import lenssr
 
 typst = pytest.importorskip("typst", reason="the article needs pip install 'lenssr[docs]'")
 REPORT = ROOT / "outputs" / "report"
 SOURCE = ROOT / "docs" / "article" / "lenssr.typ"
 RECORDS = REPORT / "overnight" / "records"
+UNRECORDED = ("overnight/lens_finding",)  # whose records, 6,000 images each, are too large to be kept
 
 
 @pytest.fixture(scope="module")
@@ -149,9 +152,11 @@ def anew(key):
             value = value[step]
         return str(value)
     if kind == "json":
-        facts = json.loads((REPORT / words[0]).read_text())["upscaled"][0]["facts"]
-        assert words[1:] == ["upscaled.0.facts.chi2", ".2f"]
-        return f"{facts['chi2']:.2f}"
+        path, form = words[1:]
+        (image,) = re.findall(r"^files\.(\w+)\.chi2$", path)
+        if (REAL / "real_lenses").is_dir():
+            return format(lenssr.upscale("euclid_vis_x2", REAL / "real_lenses" / f"{image}.h5")[0].facts["chi2"], form)
+        return format(json.loads((REPORT / words[0]).read_text())["files"][image]["chi2"], form)
     if kind == "said":  # one row less another, from the records of both
         one, other = re.search(r"dB, (.+) less (.+)$", words[1]).groups()
         runs = (kept(row_of("residual_models", row)[1]["overrides"]) for row in (one, other))
@@ -160,7 +165,7 @@ def anew(key):
     name, label, score, part = words
     if part.startswith("diff-"):
         return from_differences(name, label, score, part[5:])
-    if name.startswith("overnight/"):
+    if name.startswith("overnight/") and name not in UNRECORDED:
         return from_records(name.split("/")[1], label, score, part)
     return from_tex(name, label, score, part, headings_of(name))
 

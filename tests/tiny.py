@@ -1,8 +1,11 @@
 """Overrides of trainings that take a second or two."""
 
+import os
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+# real lenses and galaxies, where someone has put them; tests that look at them are skipped elsewhere
+REAL = Path(os.environ.get("LENSSR_REAL_DATA", ROOT.parent / "shared" / "data"))
 # 48-px images, a handful of them, and a network of a few thousand weights
 TINY = [
     "dataset.image_size=48",
