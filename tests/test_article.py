@@ -110,7 +110,7 @@ def from_differences(name, label, score, part):
     with (REPORT / f"{name}.csv").open() as file:
         row = next(r for r in csv.DictReader(file) if r["score"] == score and r["row"] == label)
     value = float(row[{"mean": "improvement", "low": "low", "high": "high"}[part]])  # of a score that should be high
-    return f"{value * column.get('factor', 1.0):+.{column['decimals']}f}"
+    return f"{value:+.{column['decimals']}f}"  # in the column's unit already
 
 
 def from_tex(name, label, score, part, headings):
@@ -129,7 +129,8 @@ def from_tex(name, label, score, part, headings):
     interval = re.match(r"([-\d.]+) \(([-\d.]+) to ([-\d.]+)\)$", plain)
     if interval:
         return interval[{"low": 2, "high": 3}.get(part, 1)]
-    return plain if part == "both" else plain.split(" ± ")[0]
+    told = re.sub(r" \(.*", "", plain)  # without an interval over trainings
+    return told if part == "both" else told.split(" ± ")[0]
 
 
 def headings_of(name):
