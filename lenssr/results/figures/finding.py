@@ -126,14 +126,15 @@ def _show(figure: Any, shown: Sequence[tuple[Any, np.ndarray, float]]) -> None:
     noise = max(float(np.median([rms for _, rms in skies])), 1e-6)
     tops = [float(np.quantile(image, 0.999)) - level for (_, image, _), (level, _) in zip(shown, skies, strict=True)]
     top = float(np.quantile(tops, 0.8))  # so that a star does not set the stretch of galaxies
-    norm = AsinhNorm(linear_width=2 * noise, vmin=-2 * noise, vmax=max(top, 5 * noise))
+    top = max(top, 5 * noise)
+    norm = AsinhNorm(linear_width=2 * noise, vmin=-2 * noise, vmax=top)
     for (axis, image, half), (level, _) in zip(shown, skies, strict=True):
         drawn = axis.imshow(image - level, norm=norm, cmap="inferno", origin="lower", extent=(-half, half, -half, half))
         axis.set(xticks=[-1, 0, 1], yticks=[-1, 0, 1])
         axis.tick_params(labelsize=7)
     bar = figure.colorbar(drawn, ax=figure.axes, shrink=0.5, aspect=40, extend="max")
     bar.set_label("flux above the sky per HR pixel and second (asinh)")
-    bar.set_ticks([0.0, *(10.0**k for k in range(-6, 7) if 5 * noise < 10.0**k < norm.vmax)])
+    bar.set_ticks([0.0, *(10.0**k for k in range(-6, 7) if 5 * noise < 10.0**k < top)])
     bar.ax.yaxis.set_major_formatter("{x:g}")
 
 
