@@ -8,9 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Spread"]
+__all__ = ["Spread", "temperature"]
 
 _BINS = 16
+_FINE = 0.8  # of the pixels of one bin of a temperature, how many lie above the next
 _AROUND = 5  # px: beside an arc the residual is as wide as on it
 
 
@@ -82,6 +83,11 @@ class Spread(nn.Module):
         low, high = self.knots[above - 1], self.knots[above]
         part = ((brightness - low) / (high - low)).clamp(0, 1)
         return torch.lerp(self.log_rms[above - 1], self.log_rms[above], part).exp()
+
+
+def temperature() -> Spread:
+    """Return what the noise that sampling starts from is multiplied by, brightness by brightness; 1 at first."""
+    return Spread(_FINE)
 
 
 def _brightness(guess: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from lenssr.callbacks import Checkpoints, GracefulStop
 from lenssr.config.instantiate import instantiate
 from lenssr.data.build import build_data
 from lenssr.errors import ConfigError
+from lenssr.models.spread import temperature
 from lenssr.models.uncertain import Uncertain
 from lenssr.runs.devices import trainer_arguments
 from lenssr.runs.folder import Run
@@ -29,7 +30,10 @@ def build_model(config: dict[str, Any]) -> nn.Module:
         torch.manual_seed(config["seed"])
         node = dict(config["model"])
         if "predict_variance" not in node or "outputs" in node:  # a network that tells labels does it by itself
-            return instantiate(node, "model")
+            network = instantiate(node, "model")
+            if config["task"].get("calibrated"):  # kept with the network's weights, as its spread is
+                network.temperature = temperature()
+            return network
         uncertain = node.pop("predict_variance")
         network = instantiate(node, "model")
         return Uncertain(network, int(node["scale"])) if uncertain else network

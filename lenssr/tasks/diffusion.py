@@ -24,7 +24,6 @@ __all__ = ["Diffusion"]
 # keys of random numbers, apart from those of data and autoencoder; never renumber
 _TRAIN, _VALIDATE, _DRAW = 33, 34, 35
 _TOGETHER = {"cpu": 16, "cuda": 256}  # draws in one pass of the network: a CPU's cache holds no more
-_KEPT = 0.8  # of the pixels of one bin of brightness, how many lie above the next, where the width is calibrated
 _ROUNDS, _CALIBRATED = 3, 8  # of the calibration, and draws of each validation image in each
 _PROBED = 256  # training images that set the width of the residual
 
@@ -45,9 +44,10 @@ class Diffusion(Posterior):
         evaluations: of the network for each draw, at most.
         draws: from each posterior, in the test.
         regressor: returns the trained regression network.
-        calibrated: after training, bring the noise that sampling starts from to the width, brightness by brightness,
-            with which draws of the validation images are as far from their mean as the targets: few evaluations of a
-            short training leave draws too near to each other.
+        calibrated: of a network with a :func:`lenssr.models.spread.temperature`; after training, bring the noise that
+            sampling starts from to the width, brightness by brightness, with which draws of the validation images are
+            as far from their mean as the targets: few evaluations of a short training leave draws too near to each
+            other.
         **task: see :class:`lenssr.tasks.posterior.Posterior`; the loss config is not used.
 
     Raises:
@@ -76,8 +76,6 @@ class Diffusion(Posterior):
                 f"use {', '.join(sorted(set(SAMPLERS) - {'ddpm'}))}."
             )
         self.calibrated = calibrated
-        if calibrated:  # kept with the network's weights, as its spread is
-            self.model.temperature = Spread(_KEPT)
         if SAMPLERS.get(sampler, prediction) != prediction:
             fit = ", ".join(name for name, kind in SAMPLERS.items() if kind == prediction)
             raise ConfigError(

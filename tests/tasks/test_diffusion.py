@@ -12,6 +12,8 @@ from lenssr.errors import ConfigError
 from lenssr.metrics import ensemble
 from lenssr.metrics.calibration import LEVELS
 from lenssr.runs.build import build_data, build_model, build_task
+from lenssr.runs.load import load_task
+from lenssr.sharing import export
 from lenssr.tasks.sampling import SAMPLERS, STEPS, alphas, evaluations_of, integrate, scheduler
 from lenssr.train import train
 
@@ -99,6 +101,14 @@ def test_draws_that_are_too_near_to_each_other_are_widened_by_brightness(tmp_pat
     apart = task.posterior(batch) - data.guess
     for where, width in ((data.guess < 0.4, 1.0), (data.guess > 0.6, 0.3)):
         assert float(apart[where.expand_as(apart)].std()) == pytest.approx(width, rel=0.05)
+
+
+def test_a_calibrated_run_goes_where_others_go(tmp_path):
+    """What was calibrated is tested, exported and loaded with the weights."""
+    folder = train(compose([*TINY, "task.calibrated=true", f"paths.outputs={tmp_path}"])).folder
+    shared = export(folder, tmp_path / "shared", onnx=False)
+    own, other = (load_task(path).model.temperature.log_rms for path in (folder, shared))
+    assert float(own.abs().max()) > 0.01 and torch.equal(own, other)
 
 
 def test_crps_of_a_gaussian_is_the_textbooks():
