@@ -11,6 +11,7 @@ from torch import Tensor, nn
 __all__ = ["Spread", "temperature"]
 
 _BINS = 16
+_WITHIN = 0.6827  # of a normal distribution within its standard deviation
 _FINE = 0.8  # of the pixels of one bin of a temperature, how many lie above the next
 _AROUND = 5  # px: beside an arc the residual is as wide as on it
 
@@ -45,14 +46,19 @@ class Spread(nn.Module):
 
     def fit(self, guess: Tensor, residual: Tensor) -> None:
         """Measure it on guesses and what they leave, (B, 1, H, W) each."""
-        brightness, order = _brightness(guess).flatten().sort()
+        order, bins = self._sorted(guess)
         squares = residual.flatten()[order].square()
-        edges = [round(len(squares) * (1 - self.kept**i)) for i in range(_BINS)] + [len(squares)]
+        self.log_rms.copy_(torch.stack([squares[which].mean() for which in bins]).clamp(min=1e-12).log() / 2)
+
+    def _sorted(self, guess: Tensor) -> tuple[Tensor, list[slice]]:
+        """Put the knots where guesses are so bright; return the order of their pixels, and the bins of these."""
+        brightness, order = _brightness(guess).flatten().sort()
+        edges = [round(len(order) * (1 - self.kept**i)) for i in range(_BINS)] + [len(order)]
         bins = [slice(a, max(b, a + 1)) for a, b in pairwise(edges)]
         means = torch.stack([brightness[which].mean() for which in bins])
         # strictly ascending, else the slope between two equal knots is none
         self.knots.copy_(means + torch.arange(_BINS, device=means.device) * 1e-6)
-        self.log_rms.copy_(torch.stack([squares[which].mean() for which in bins]).clamp(min=1e-12).log() / 2)
+        return order, bins
 
     def widen(self, centre: Tensor, draws: Tensor, target: Tensor) -> None:
         """Multiply by what draws lack, so that at each brightness they are as far from their mean as targets are.
@@ -75,6 +81,24 @@ class Spread(nn.Module):
         found.fit(centre, (target - mean).abs().pow(0.25))
         self.knots.copy_(found.knots)
         self.log_rms.add_(4 * (found.log_rms - told.log_rms))
+
+    def level(self, centre: Tensor, draws: Tensor, target: Tensor) -> None:
+        """Multiply by what draws lack, so that at each brightness two thirds of them are as far off as of the targets.
+
+        How far: from the mean of the other draws, in units of their standard deviation. Errors whose size differs from
+        image to image, where the draws' spread does not, have long tails, by which :meth:`widen` would take too much.
+
+        Args:
+            centre: whose brightness counts, (N, 1, H, W).
+            draws: made with it as it is, (N, K, H, W); the first is measured by the others.
+            target: (N, 1, H, W).
+        """
+        others = draws[:, 1:]
+        mean, std = others.mean(1, keepdim=True), others.std(1, keepdim=True).clamp(min=1e-12)
+        order, bins = self._sorted(centre)
+        told, found = (((one - mean).abs() / std).flatten()[order] for one in (draws[:, :1], target))
+        lacking = [found[which].quantile(_WITHIN) / told[which].quantile(_WITHIN) for which in bins]
+        self.log_rms.add_(torch.stack(lacking).clamp(min=1e-6).log())
 
     def forward(self, guess: Tensor) -> Tensor:
         """Return the rms of the residual at each pixel of guesses (B, 1, H, W)."""

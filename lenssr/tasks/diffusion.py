@@ -46,8 +46,8 @@ class Diffusion(Posterior):
         regressor: returns the trained regression network.
         calibrated: of a network with a :func:`lenssr.models.spread.temperature`; after training, bring the noise that
             sampling starts from to the width, brightness by brightness, with which draws of the validation images are
-            as far from their mean as the targets: few evaluations of a short training leave draws too near to each
-            other.
+            as far from each other as from the targets: few evaluations of a short training leave draws too near to
+            each other.
         **task: see :class:`lenssr.tasks.posterior.Posterior`; the loss config is not used.
 
     Raises:
@@ -120,7 +120,7 @@ class Diffusion(Posterior):
         for _ in range(_ROUNDS):
             batches = data.evaluation("validation", self.device)
             found = [(self.guess(batch), self.posterior(batch), batch["target"]) for batch in batches]
-            temperature.widen(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+            temperature.level(*(torch.cat(parts) for parts in zip(*found, strict=True)))
         self.draws = asked
         return True
 
