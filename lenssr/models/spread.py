@@ -11,6 +11,7 @@ from torch import Tensor, nn
 __all__ = ["Spread", "temperature"]
 
 _BINS = 16
+_STEP = 0.5  # of the logarithm of what draws lack, that a temperature is changed by at once
 _WITHIN = 0.6827  # of a normal distribution within its standard deviation
 _FINE = 0.8  # of the pixels of one bin of a temperature, how many lie above the next
 _AROUND = 5  # px: beside an arc the residual is as wide as on it
@@ -83,8 +84,10 @@ class Spread(nn.Module):
         self.log_rms.add_(4 * (found.log_rms - told.log_rms))
 
     def level(self, centre: Tensor, draws: Tensor, target: Tensor) -> None:
-        """Multiply by what draws lack, so that at each brightness two thirds of them are as far off as of the targets.
+        """Multiply by half of what draws lack, so that at each brightness two thirds are as far off as of the targets.
 
+        Half of its logarithm: draws of a flow grow faster than the noise that they start from, and the whole of it,
+        done a few times, goes to and fro.
         How far: from the mean of the other draws, in units of their standard deviation. Errors whose size differs from
         image to image, where the draws' spread does not, have long tails, by which :meth:`widen` would take too much.
 
@@ -98,7 +101,7 @@ class Spread(nn.Module):
         order, bins = self._sorted(centre)
         told, found = (((one - mean).abs() / std).flatten()[order] for one in (draws[:, :1], target))
         lacking = [found[which].quantile(_WITHIN) / told[which].quantile(_WITHIN) for which in bins]
-        self.log_rms.add_(torch.stack(lacking).clamp(min=1e-6).log())
+        self.log_rms.add_(_STEP * torch.stack(lacking).clamp(min=1e-6).log())
 
     def forward(self, guess: Tensor) -> Tensor:
         """Return the rms of the residual at each pixel of guesses (B, 1, H, W)."""

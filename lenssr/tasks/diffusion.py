@@ -24,7 +24,7 @@ __all__ = ["Diffusion"]
 # keys of random numbers, apart from those of data and autoencoder; never renumber
 _TRAIN, _VALIDATE, _DRAW = 33, 34, 35
 _TOGETHER = {"cpu": 16, "cuda": 256}  # draws in one pass of the network: a CPU's cache holds no more
-_ROUNDS, _CALIBRATED = 3, 8  # of the calibration, and draws of each validation image in each
+_ROUNDS, _CALIBRATED = 5, 8  # of the calibration, and draws of each validation image in each
 _PROBED = 256  # training images that set the width of the residual
 
 
