@@ -78,7 +78,9 @@ def agreement(run: str | Path, files: Sequence[Path] = (), outputs: str | Path =
     starless = [product for product, (_, star) in zip(made, seen, strict=True) if not star]
     scores = (read_json(find(run) / "metrics.json") or {})["scores"]
     psnr = {who: [scores[who]["truth/psnr"][part] for part in ("mean", "std")] for who in ("prediction", "bilinear")}
-    found: dict[str, Any] = {"psnr": psnr, "skies": _of_skies(made), "without_star": _of_skies(starless), "files": {}}
+    found: dict[str, Any] = {"psnr": psnr, "skies": _of_skies(made), "files": {}}
+    if starless:
+        found["without_star"] = _of_skies(starless)
     for path in files:
         for product in upscale(run, read(path)):
             facts, area = product.facts, 1 if product.image.per_area else product.scale**2

@@ -141,7 +141,7 @@ def degraded(
         found[rows] = blurred[rows.start - top : rows.stop - top]
         forget(surface)
     name = "blur" if seen.blur is not None else "psf"
-    return found, {name: blur.number} if blur.number else {}
+    return found, {name: blur.number} if blur.number and len(blurs) > 1 else {}
 
 
 def _blurs(seen: Seen, scale: int) -> list[_Blur]:
@@ -179,7 +179,9 @@ def _fitting(
     known = slice(None) if here is None else here[where]
 
     def misfit(blur: _Blur) -> float:
-        rest = (_mean(blur.applied(fine), scale) - data[where]) / rms[where]
-        return float(np.square(rest[known], dtype=np.float64).mean())
+        rest = ((_mean(blur.applied(fine), scale) - data[where]) / rms[where])[known]
+        rest = rest[np.isfinite(rest)]
+        return float(np.square(rest, dtype=np.float64).mean()) if rest.size else np.inf
 
-    return min(blurs, key=misfit)
+    found = [misfit(blur) for blur in blurs]
+    return blurs[int(np.argmin(found))] if np.isfinite(found).any() else blurs[len(blurs) // 2]

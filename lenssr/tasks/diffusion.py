@@ -75,6 +75,10 @@ class Diffusion(Posterior):
                 "task.calibrated=true widens the noise that sampling starts from, and ddpm adds noise at every step; "
                 f"use {', '.join(sorted(set(SAMPLERS) - {'ddpm'}))}."
             )
+        if calibrated and not residual:
+            raise ConfigError(
+                "task.calibrated=true needs a guess whose brightness tells pixels apart: task.residual=true."
+            )
         self.calibrated = calibrated
         if SAMPLERS.get(sampler, prediction) != prediction:
             fit = ", ".join(name for name, kind in SAMPLERS.items() if kind == prediction)

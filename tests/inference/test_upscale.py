@@ -15,7 +15,7 @@ from tiny import TINY, TINY_DIFFUSION, TINY_RDN, TINY_RDN_STAGE
 
 from lenssr.config.compose import compose
 from lenssr.data.files.image import Image
-from lenssr.data.files.images import read
+from lenssr.data.files.images import checked, read
 from lenssr.data.files.wcs import rescaled
 from lenssr.errors import DataError, RunError
 from lenssr.inference import main as command
@@ -276,6 +276,11 @@ def test_photon_noise_is_that_of_the_electrons(run, tmp_path):
     expected = np.sqrt(faint**2 + np.maximum(seen, 0) / seconds)
     assert rate.residual == pytest.approx(plain.residual * faint / expected, rel=1e-3, abs=1e-4)
     assert rate.facts["chi2"] < plain.facts["chi2"]
+
+
+def test_an_exposure_of_nothing_counts_no_photons():
+    image = Image("sky", lens(), electrons=np.zeros(lens().shape))
+    assert checked(image, "a file").electrons is None and "photons were not counted" in image.notes[-1]
 
 
 def test_the_truth_has_a_chi_squared_of_one():

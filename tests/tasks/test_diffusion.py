@@ -288,6 +288,7 @@ def test_interrupted_and_resumed_gives_the_same_weights(tmp_path, monkeypatch):
         ("task.draws=1", ("task.draws=1", "2 or more")),
         ("task.sampler=ddpm task.prediction=epsilon task.calibrated=true", ("task.calibrated", "ddim", "flow_heun")),
         ("loader.patch=16", ("loader.patch=16", "loader.patch=32")),
+        ("task.residual=false task.calibrated=true", ("task.calibrated", "task.residual=true")),
         ("dataset.observation.blur=[2,1]", ("observation.blur", "in order")),
         ("dataset.source.galaxies.kind=galaxy10", ("Galaxy10_DECals.h5", "stand_in")),
     ],

@@ -139,6 +139,11 @@ def checked(image: Image, where: str) -> Image:
             image.notes.append("its noise map is of another shape, or not positive, and was not used")
         else:
             setattr(image, kind, np.where(np.isfinite(data), rms, np.nan).astype(np.float32))
+    if image.electrons is not None:
+        counted = np.broadcast_to(np.asarray(image.electrons, np.float64), data.shape)
+        if not (counted[np.isfinite(data)] > 0).all():
+            image.electrons = None
+            image.notes.append("its exposure is not positive everywhere, so photons were not counted")
     return image
 
 
