@@ -13,7 +13,7 @@ from lenssr.data import SurveyPairs
 from lenssr.data.build import build_data
 from lenssr.data.files.images import Image, read
 from lenssr.errors import RunError
-from lenssr.inference.upscale import upscale
+from lenssr.inference.upscale import FITTING, upscale
 from lenssr.runs.find import find
 from lenssr.runs.load import read_config
 from lenssr.system.files import read_json
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["agreement", "skies"]
 
 _UNSEEN = 8  # training images of a set whose test alone is looked at
-_FITTING = (0.8, 1.2)  # reduced chi-squared of an image that is the input to within its noise
 
 
 def skies(run: str | Path, outputs: str | Path = "outputs") -> list[tuple[Image, bool]]:
@@ -92,5 +91,5 @@ def agreement(run: str | Path, files: Sequence[Path] = (), outputs: str | Path =
 def _of_skies(products: Iterable[Product]) -> dict[str, Any]:
     values = np.array([product.facts["chi2"] for product in products])
     low, middle, high = np.percentile(values, (16, 50, 84))
-    fitting = int(((values >= _FITTING[0]) & (values <= _FITTING[1])).sum())
+    fitting = int(((values >= FITTING[0]) & (values <= FITTING[1])).sum())
     return {"chi2": [middle, low, high], "fitting": fitting, "count": len(values)}

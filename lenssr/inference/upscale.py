@@ -28,10 +28,10 @@ from lenssr.inference.scores import scores
 from lenssr.inference.tiles import TILE, banded, tiles
 from lenssr.system.progress import track
 
-__all__ = ["opened", "products", "upscale"]
+__all__ = ["FITTING", "opened", "products", "upscale"]
 
 Advance = Callable[[int, float, str], None]
-_FITTING = (0.8, 1.2)  # reduced chi-squared that needs no word
+FITTING = (0.8, 1.2)  # reduced chi-squared that needs no word
 _WITHOUT = (
     "the run tells no uncertainty, so there is no ERR: train with model.predict_variance=true, or use a model that "
     "draws"
@@ -250,9 +250,9 @@ def _not_carried(image: Image) -> list[str]:
 
 def _misfit(chi2: float) -> list[str]:
     """Say where a reduced chi-squared is far from one."""
-    if chi2 < _FITTING[0]:
+    if chi2 < FITTING[0]:
         return [f"chi-squared of {chi2:.2f}: the image keeps some of the input's noise; few-shot training helps"]
-    if chi2 > _FITTING[1]:
+    if chi2 > FITTING[1]:
         return [f"chi-squared of {chi2:.2f}: degraded, the image is not the input; see RESIDUAL"]
     return []
 

@@ -18,14 +18,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lenssr.models.spread import Spread
+from lenssr.models.spread import temperature
 from lenssr.models.unet_sr import Block, UNetSR
 
 __all__ = ["CRPSSR", "Modulated"]
 
 _MAPS = 4  # most levels: as many as there are words at an address of random numbers
 _FARTHEST = 4.0  # standard deviations, to which random numbers are brought back smoothly
-_KEPT = 0.8  # of the pixels of one bin of brightness, how many lie above the next: finer in the dark than at peaks
 _ROUNDS = 3  # of the calibration
 _HIDDEN = 64  # channels into which a latent vector is lifted
 
@@ -91,7 +90,7 @@ class CRPSSR(nn.Module):
         self.scale, self.grid = scale, self.trunk.grid
         self.latent, self.maps = latent, len(widths)
         self.lift = nn.Sequential(nn.Linear(latent, _HIDDEN), nn.SiLU())
-        self.factor = Spread(_KEPT)
+        self.factor = temperature()
 
     def forward(self, lr: Tensor, latent: Tensor, noise: Tensor) -> Tensor:
         """Return a draw of each image as it was learnt, (B, 1, scale * h, scale * w).

@@ -13,7 +13,7 @@ __all__ = ["Spread", "temperature"]
 _BINS = 16
 _STEP = 0.5  # of the logarithm of what draws lack, that a temperature is changed by at once
 _WITHIN = 0.6827  # of a normal distribution within its standard deviation
-_FINE = 0.8  # of the pixels of one bin of a temperature, how many lie above the next
+_FINE = 0.8  # of the pixels of one bin of a temperature, how many lie above the next: finer in the dark than at peaks
 _AROUND = 5  # px: beside an arc the residual is as wide as on it
 
 
@@ -113,7 +113,7 @@ class Spread(nn.Module):
 
 
 def temperature() -> Spread:
-    """Return what the noise that sampling starts from is multiplied by, brightness by brightness; 1 at first."""
+    """Return what draws, or the noise that they start from, are multiplied by, brightness by brightness; 1 at first."""
     return Spread(_FINE)
 
 

@@ -171,42 +171,29 @@ def to_latex(table: Table) -> str:
         first += width
     over = " & ".join(rf"\multicolumn{{{width}}}{{c}}{{{_latex(name)}}}" for name, width in groups)
     lines = [" & ".join(map(_latex, line)) + r" \\" for line in body(table, (r"\textbf{", "}"))]
-    return "\n".join(
-        [
-            "% needs \\usepackage{booktabs}",
-            r"\begin{table}",
-            r"\centering",
-            rf"\caption{{{_latex(table.title)}. {_latex(' '.join(notes(table)))}}}",
-            rf"\label{{tab:{table.name}}}",
-            rf"\begin{{tabular}}{{lr{'r' * len(table.columns)}}}",
-            r"\toprule",
-            rf" & & {over} \\",
-            "".join(spans),
-            " & ".join(["", "parameters", *(_latex(column.label) for column in table.columns)]) + r" \\",
-            r"\midrule",
-            *lines,
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-            *_paired(table),
-            "",
-        ]
-    )
+    head = [rf" & & {over} \\", "".join(spans)]
+    head.append(" & ".join(["", "parameters", *(_latex(column.label) for column in table.columns)]) + r" \\")
+    wide = f"lr{'r' * len(table.columns)}"
+    made = ["% needs \\usepackage{booktabs}", *_framed(table, "", " ".join(notes(table)), wide, head, lines)]
+    if table.paired:
+        top, *rest = [" & ".join(map(_latex, line)) + r" \\" for line in table.paired]
+        narrow = f"l{'r' * (len(table.paired[0]) - 1)}"
+        made += _framed(table, "_lens_by_lens", PAIRED, narrow, [top], rest)
+    return "\n".join([*made, ""])
 
 
-def _paired(table: Table) -> list[str]:
-    """Return the lines of a second table for LaTeX: lens by lens against the baseline; none where nothing was."""
-    if not table.paired:
-        return []
-    head, *lines = [" & ".join(map(_latex, line)) + r" \\" for line in table.paired]
+def _framed(
+    table: Table, part: str, caption: str, columns: str, head: Sequence[str], lines: Sequence[str]
+) -> list[str]:
+    """Return the lines of a table for LaTeX about those of its head and its body; ``part`` ends its label."""
     return [
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{{_latex(table.title)}. {_latex(PAIRED)}}}",
-        rf"\label{{tab:{table.name}_lens_by_lens}}",
-        rf"\begin{{tabular}}{{l{'r' * (len(table.paired[0]) - 1)}}}",
+        rf"\caption{{{_latex(table.title)}. {_latex(caption)}}}",
+        rf"\label{{tab:{table.name}{part}}}",
+        rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",
-        head,
+        *head,
         r"\midrule",
         *lines,
         r"\bottomrule",
